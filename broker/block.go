@@ -1,0 +1,147 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// maxVisited bounds how many jobs the search for a cycle looks at. Past it a
+// cycle may go unnoticed, and then ends with the timeouts of its jobs.
+const maxVisited = 20_000
+
+// Block notes that a running attempt waits for other jobs, and looks whether they
+// wait for it: [task.ErrCycle]. It returns [task.ErrTooDeep] if more than
+// [task.MaxWaitDepth] jobs wait inside one another. After an error, nothing is
+// noted.
+func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error {
+	depth, err := b.waitDepth(ctx, waiter)
+	if err != nil {
+		return err
+	}
+	if depth > task.MaxWaitDepth {
+		return fmt.Errorf("%w: %d jobs, want at most %d", task.ErrTooDeep, depth, task.MaxWaitDepth)
+	}
+	edge := binary.BigEndian.AppendUint16(nil, uint16(depth))
+	for _, id := range on[:min(len(on), maxVisited)] {
+		edge = append(edge, id[:]...)
+	}
+	// The edge is written before the search: of two that close a cycle together,
+	// the later one sees both.
+	if err := b.setEdge(ctx, waiter.Lease, edge); err != nil {
+		return err
+	}
+	if err := b.findCycle(ctx, waiter.ID, on); err != nil {
+		if undo := b.setEdge(context.WithoutCancel(ctx), waiter.Lease, nil); undo != nil {
+			b.log.Warn("mlq: a wait that was refused is still noted", "job", waiter.ID, "error", undo)
+		}
+		return err
+	}
+	return nil
+}
+
+// Unblock notes that the attempt waits no more.
+func (b *Broker) Unblock(ctx context.Context, waiter task.Job) error {
+	return b.setEdge(ctx, waiter.Lease, nil)
+}
+
+func (b *Broker) setEdge(ctx context.Context, l task.Lease, edge []byte) error {
+	p, err := b.partition(l.ID)
+	if err != nil {
+		return err
+	}
+	a, err := b.ask(ctx, b.scripts.block, p, l.ID[:], token(l), edge)
+	if err != nil {
+		return err
+	}
+	return statusErr("block", a.status)
+}
+
+// waitDepth returns how many jobs wait inside one another when j waits: one more
+// than when the job that posted it waits for it.
+func (b *Broker) waitDepth(ctx context.Context, j task.Job) (int, error) {
+	if j.Parent.IsZero() {
+		return 1, nil
+	}
+	edges, err := b.edges(ctx, []task.ID{j.Parent})
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range edges[0].on {
+		if id == j.ID {
+			return edges[0].depth + 1, nil
+		}
+	}
+	return 1, nil
+}
+
+// findCycle follows what on waits for, level by level, looking for id.
+func (b *Broker) findCycle(ctx context.Context, id task.ID, on []task.ID) error {
+	seen := make(map[task.ID]bool)
+	for level := on; len(level) > 0; {
+		var next []task.ID
+		for _, t := range level {
+			if t == id {
+				return fmt.Errorf("%w: %v", task.ErrCycle, id)
+			}
+			if !seen[t] && len(seen) < maxVisited && t.Kind() != task.KindRun {
+				seen[t] = true
+				next = append(next, t)
+			}
+		}
+		edges, err := b.edges(ctx, next)
+		if err != nil {
+			return err
+		}
+		level = nil
+		for _, e := range edges {
+			level = append(level, e.on...)
+		}
+	}
+	return nil
+}
+
+// waitEdge is what one attempt waits for.
+type waitEdge struct {
+	depth int
+	on    []task.ID
+}
+
+// edges returns what jobs wait for.
+func (b *Broker) edges(ctx context.Context, ids []task.ID) ([]waitEdge, error) {
+	out := make([]waitEdge, len(ids))
+	groups, err := b.byPartition(ids)
+	if err != nil {
+		return nil, err
+	}
+	for p, places := range groups {
+		for ; len(places) > 0; places = places[min(len(places), maxLook):] {
+			some := places[:min(len(places), maxLook)]
+			args := make([]any, len(some))
+			for k, i := range some {
+				args[k] = ids[i][:]
+			}
+			res, err := b.eval(ctx, b.scripts.edges, p, args...)
+			if err != nil {
+				return nil, err
+			}
+			list, _ := res.([]any)
+			for k, i := range some[:min(len(some), len(list))] {
+				s, _ := list[k].(string)
+				out[i] = decodeEdge(s)
+			}
+		}
+	}
+	return out, nil
+}
+
+func decodeEdge(s string) (e waitEdge) {
+	r := reader{b: s}
+	e.depth = int(r.uint(2))
+	for len(s)-r.i >= 16 {
+		e.on = append(e.on, task.ID([]byte(r.bytes(16))))
+	}
+	return e
+}

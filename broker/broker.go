@@ -1,0 +1,122 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// Broker keeps jobs in one namespace of one Redis. Make one with [Open]. It
+// implements [task.Port]; all methods are safe for concurrent use.
+type Broker struct {
+	cfg      Config
+	rdb      redis.UniversalClient
+	scripts  *scripts
+	prefixes []string // of all keys, by partition
+	log      *slog.Logger
+	clock    string       // lua/lib/now.lua, "" for the real one
+	skew     atomic.Int64 // Redis' clock minus ours, ns
+
+	ids      idMaker
+	next     atomic.Uint32 // partition of the next lone job
+	posters  []*combiner[*postRequest]
+	lookers  []*combiner[*lookRequest]
+	inbox    *inbox
+	waits    *waitHub
+	sessions sync.Map // task.SessionID -> *session
+	tickMore []atomic.Bool
+
+	stop    context.CancelCauseFunc
+	life    context.Context // until Close
+	workers sync.WaitGroup  // goroutines that end with life
+	closers []func() error  // what Open has started, in order
+	once    sync.Once
+}
+
+var _ task.Port = (*Broker)(nil)
+
+// newBroker wires the parts of a broker; no goroutine runs yet.
+func newBroker(cfg Config, rdb redis.UniversalClient, d dialect, clock string) (*Broker, error) {
+	s, err := loadScripts(d, clock)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{cfg: cfg, rdb: rdb, scripts: s, log: cfg.Logger, clock: clock}
+	// background: a broker lives until Close; its calls have contexts of their own.
+	b.life, b.stop = context.WithCancelCause(context.Background())
+	for p := range cfg.Partitions {
+		b.prefixes = append(b.prefixes, prefix(cfg.Namespace, p, cfg.Partitions))
+		b.posters = append(b.posters, b.newPoster(p))
+		b.lookers = append(b.lookers, newCombiner(b, maxLook, lookSize, b.lookAt(p)))
+	}
+	b.tickMore = make([]atomic.Bool, cfg.Partitions)
+	b.inbox = newInbox(b, d.sharded)
+	b.waits = newWaitHub(b)
+	return b, nil
+}
+
+// Partitions returns over how many partitions the jobs are spread.
+func (b *Broker) Partitions() int { return b.cfg.Partitions }
+
+// Namespace returns the namespace the broker works in.
+func (b *Broker) Namespace() string { return b.cfg.Namespace }
+
+// Close ends the broker's connections, and the server if it was started by
+// [Open]. Calls under way fail. Close may be called several times.
+func (b *Broker) Close() error {
+	var first error
+	b.once.Do(func() {
+		b.stop(errClosed)
+		if err := b.rdb.Close(); err != nil {
+			first = fmt.Errorf("broker: close: %w", err)
+		}
+		b.workers.Wait()
+		for i := len(b.closers) - 1; i >= 0; i-- {
+			if err := b.closers[i](); err != nil && first == nil {
+				first = err
+			}
+		}
+	})
+	return first
+}
+
+var errClosed = fmt.Errorf("%w: the broker was closed", task.ErrUnavailable)
+
+// now returns the time by Redis' clock, as far as it is known.
+func (b *Broker) now() time.Time { return time.Now().Add(time.Duration(b.skew.Load())) }
+
+// randomName returns eight random bytes: the name of a session or an inbox.
+func randomName() string {
+	var r [8]byte
+	rand.Read(r[:]) // never fails, see crypto/rand
+	return string(r[:])
+}
+
+// partition returns the partition of id, or an error if it cannot be one of ours.
+func (b *Broker) partition(id task.ID) (int, error) {
+	if p := id.Partition(); p < len(b.prefixes) {
+		return p, nil
+	}
+	return 0, fmt.Errorf("%w: %v is of partition %d, namespace %q has %d", task.ErrUnknown, id, id.Partition(), b.cfg.Namespace, len(b.prefixes))
+}
+
+// byPartition sorts the indices of ids by their partition.
+func (b *Broker) byPartition(ids []task.ID) (map[int][]int, error) {
+	m := make(map[int][]int, 1)
+	for i, id := range ids {
+		p, err := b.partition(id)
+		if err != nil {
+			return nil, err
+		}
+		m[p] = append(m[p], i)
+	}
+	return m, nil
+}

@@ -1,0 +1,109 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// remindFor is how long beats remind a session of a cancelled attempt: several
+// beats of any lease that makes sense.
+const remindFor = 10 * 60 * 1000 // ms
+
+// maxCancel bounds one call of cancel.lua.
+const maxCancel = 128
+
+// Cancel implements [task.Port]: it ends a job, or all jobs of a run, as
+// cancelled, and returns the state it has then. Once it has returned, nothing of
+// it starts any more.
+func (b *Broker) Cancel(ctx context.Context, id task.ID) (task.State, error) {
+	p, err := b.partition(id)
+	if err != nil {
+		return 0, err
+	}
+	if id.Kind() == task.KindRun {
+		return b.cancelRun(ctx, p, id)
+	}
+	letters, err := b.cancelJobs(ctx, p, []task.ID{id})
+	if err != nil {
+		return 0, err
+	}
+	if letters[0] == '?' {
+		return 0, b.missing(id)
+	}
+	return endStates[letters[0]], nil
+}
+
+// cancelJobs cancels at most maxCancel jobs of partition p and returns the
+// letters of the states that they have then.
+func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, error) {
+	args := []any{remindFor}
+	for i := range ids {
+		args = append(args, ids[i][:])
+	}
+	a, err := b.ask(ctx, b.scripts.cancel, p, args...)
+	if err == nil {
+		err = statusErr("cancel", a.status)
+	}
+	if err == nil && len(a.str(0)) != len(ids) {
+		err = fmt.Errorf("broker: cancel: %w: %d answers for %d questions", task.ErrDamaged, len(a.str(0)), len(ids))
+	}
+	return a.str(0), err
+}
+
+// cancelRun cancels the nodes of a run, parents first: what depends on them is
+// skipped, and starts no more.
+func (b *Broker) cancelRun(ctx context.Context, p int, id task.RunID) (task.State, error) {
+	run, err := b.Run(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for from := 0; from < run.Nodes && run.State == task.Running; from += maxCancel {
+		var ids []task.ID
+		for i := from; i < min(from+maxCancel, run.Nodes); i++ {
+			ids = append(ids, id.Node(i))
+		}
+		if _, err := b.cancelJobs(ctx, p, ids); err != nil {
+			return 0, err
+		}
+	}
+	if run, err = b.Run(ctx, id); err != nil {
+		return 0, err
+	}
+	return run.State, nil
+}
+
+// runStates maps the states of runs.
+var runStates = map[string]task.State{"a": task.Running, "S": task.Succeeded, "F": task.Failed, "C": task.Cancelled}
+
+// Run returns what is kept of a run.
+func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error) {
+	p, err := b.partition(id)
+	if err != nil {
+		return task.RunRecord{}, err
+	}
+	var got []any
+	err = b.retry(ctx, "run", func() (err error) {
+		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K").Result()
+		return err
+	})
+	if err != nil {
+		return task.RunRecord{}, err
+	}
+	s := make([]string, len(got))
+	for i := range got {
+		s[i], _ = got[i].(string)
+	}
+	if s[1] == "" {
+		return task.RunRecord{}, b.missing(id)
+	}
+	n := func(i int) int { v, _ := strconv.Atoi(s[i]); return v }
+	r := task.RunRecord{
+		ID: id, Name: s[0], State: runStates[s[1]], Nodes: n(2),
+		Started: letterTime(uint64(n(3))), Finished: letterTime(uint64(n(4))),
+		Counts: map[task.State]int{task.Succeeded: n(5), task.Failed: n(6), task.Cancelled: n(7), task.Skipped: n(8)},
+	}
+	return r, nil
+}

@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"context"
+	"sync"
+)
+
+// combiner lets concurrent callers share round trips without waiting for each
+// other by the clock: while one flush is under way, requests gather, and the
+// next flush takes them all. A caller that is alone flushes by itself.
+type combiner[R request] struct {
+	b     *Broker
+	max   int         // how much one flush may take, in units of size
+	size  func(R) int // how much a request is
+	flush func(context.Context, []R)
+
+	mu    sync.Mutex
+	queue []R
+	busy  bool
+}
+
+// request is something that is done when its flush is.
+type request interface{ finished() <-chan struct{} }
+
+func newCombiner[R request](b *Broker, limit int, size func(R) int, flush func(context.Context, []R)) *combiner[R] {
+	return &combiner[R]{b: b, max: limit, size: size, flush: flush}
+}
+
+// do returns when r has been flushed, or when ctx ends: then r may or may not
+// be flushed later.
+func (c *combiner[R]) do(ctx context.Context, r R) error {
+	c.mu.Lock()
+	if c.busy {
+		c.queue = append(c.queue, r)
+		c.mu.Unlock()
+		select {
+		case <-r.finished():
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.b.life.Done():
+			return context.Cause(c.b.life)
+		}
+	}
+	c.busy = true
+	c.mu.Unlock()
+	c.flush(ctx, []R{r})
+	c.pass()
+	return nil
+}
+
+// pass lets go of the flush, or hands it to a goroutine if requests wait.
+func (c *combiner[R]) pass() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy = len(c.queue) > 0; c.busy {
+		c.b.workers.Go(c.drain)
+	}
+}
+
+// drain flushes until nothing waits.
+func (c *combiner[R]) drain() {
+	for {
+		batch := c.next()
+		if batch == nil {
+			return
+		}
+		c.flush(c.b.life, batch)
+	}
+}
+
+// next takes the requests of the next flush out of the queue.
+func (c *combiner[R]) next() []R {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, total := 0, 0
+	for n < len(c.queue) && (n == 0 || total+c.size(c.queue[n]) <= c.max) {
+		total += c.size(c.queue[n])
+		n++
+	}
+	if n == 0 {
+		c.busy, c.queue = false, nil
+		return nil
+	}
+	batch := c.queue[:n:n]
+	c.queue = c.queue[n:]
+	return batch
+}

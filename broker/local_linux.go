@@ -1,0 +1,18 @@
+package broker
+
+import (
+	"os/exec"
+	"runtime"
+	"syscall"
+)
+
+// dieWithParent has the kernel end the child when the thread that starts it ends;
+// keepThread makes that the end of the process.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+}
+
+func keepThread() (unlock func()) {
+	runtime.LockOSThread()
+	return runtime.UnlockOSThread
+}

@@ -1,0 +1,18 @@
+-- block.lua: a running attempt waits for other jobs, or does so no more.
+-- include: base
+-- flags: allow-oom
+--
+-- KEYS[1]  prefix of the partition
+-- ARGV[1]  ID
+-- ARGV[2]  session and epoch
+-- ARGV[3]  its depth (2) and the IDs it waits for; '' for none any more
+--
+-- Returns {'OK'}, or {'LOST'}: another owns the job; nothing was changed.
+local own = call('HGET', T .. 'own', ARGV[1])
+if not own or sub(own, 1, 11) ~= ARGV[2] then return { 'LOST' } end
+if ARGV[3] == '' then
+  call('HDEL', T .. 'waits', ARGV[1])
+else
+  call('HSET', T .. 'waits', ARGV[1], ARGV[3])
+end
+return { 'OK' }

@@ -1,0 +1,98 @@
+-- finish: a job ends. What is to be written is gathered and written by
+-- flushEnds(), so that one command serves all jobs of a script.
+--
+-- A record is: state (1), finished (6), started (6), session (8), the job as it
+-- was stored, its history (4 + n, by flag), the tail that the worker made.
+-- A dead letter stays where it was, flagged; its history has the reason.
+local NOWHERE, NEVER = '\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0'
+local MAXHIST = 65536
+local time, time6 -- set by begin()
+local any         -- whether there are hooks, notes or continuations at all
+local records, buckets, ended, freed, changed, worklist = {}, {}, {}, {}, {}, {}
+
+local function begin()
+  time = now()
+  time6 = be(time, 6)
+  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'cont') > 0
+end
+
+-- remember(id, v, tail): adds a failed attempt to the history. Past its limit
+-- only the newest is kept.
+local function remember(id, tail)
+  local past = call('HGET', T .. 'hist', id) or ''
+  local new = sub(tail, 2)
+  if #past + #new > MAXHIST then past = '' end
+  call('HSET', T .. 'hist', id, past .. new)
+end
+
+local function withFlags(v, f) return sub(v, 1, 5) .. char(f) .. sub(v, 7) end
+
+local function keep(id, record)
+  local b = sub(id, 7, 11)
+  local r = records[b]
+  if not r then
+    r = {}
+    records[b] = r
+    buckets[#buckets + 1] = b
+  end
+  r[#r + 1] = id
+  r[#r + 1] = record
+end
+
+-- announce(id, state, tail): tells who asked to be told of a job or run.
+local function announce(id, state, tail)
+  local hooks = call('HGET', T .. 'hooks', id)
+  if hooks then
+    for i = 1, #hooks, 8 do tell(sub(hooks, i, i + 7), id, state, tail) end
+    call('HDEL', T .. 'hooks', id)
+  end
+end
+
+-- finish(id, v, from, state, started, session, tail)
+local function finish(id, v, from, state, started, session, tail)
+  local queue, f = queueOf(pendOf(v)), byte(v, 6)
+  count(queue, from, -1)
+  count(queue, state, 1)
+  if state == 'F' then
+    remember(id, tail)
+    if not has(f, HIST) then f = f + HIST end
+    changed[#changed + 1] = id
+    changed[#changed + 1] = withFlags(v, f + DEAD)
+    call('ZADD', T .. 'dead', time, id)
+  else
+    local past = ''
+    if has(f, HIST) then
+      past = call('HGET', T .. 'hist', id) or ''
+      past = be(#past, 4) .. past
+      call('HDEL', T .. 'hist', id)
+    end
+    keep(id, state .. time6 .. started .. session .. v .. past .. tail)
+    ended[#ended + 1] = id
+  end
+  if f % 8 ~= 0 then
+    local inbox, unique, idem = extras(v)
+    if inbox then tell(inbox, id, state, tail) end
+    if unique and call('HGET', T .. 'unique', unique) == id then call('HDEL', T .. 'unique', unique) end
+    local class = byte(id, 7) % 16
+    if idem and class > 0 then call('PEXPIRE', T .. 'idem:' .. idem, KEEP[class]) end
+  end
+  if any then
+    announce(id, state, tail)
+    if state ~= 'F' then call('HDEL', T .. 'notes', id) end
+  end
+  if kind(id) == 1 then worklist[#worklist + 1] = { id = id, state = state, chunk = 0, tail = tail } end
+end
+
+-- flushEnds(): writes what finish has gathered. Records of one bucket expire
+-- together, a retention after the last of them; those of a run when it has ended.
+local function flushEnds()
+  for _, b in ipairs(buckets) do
+    local key, class = T .. 'res:' .. b, byte(b, 1) % 16
+    call('HSET', key, unpack(records[b]))
+    if class > 0 and floor(byte(b, 2) / 64) ~= 1 then call('PEXPIRE', key, KEEP[class]) end
+  end
+  if #ended > 0 then call('HDEL', T .. 'jobs', unpack(ended)) end
+  if #freed > 0 then call('HDEL', T .. 'own', unpack(freed)) end
+  if #changed > 0 then call('HSET', T .. 'jobs', unpack(changed)) end
+  records, buckets, ended, freed, changed = {}, {}, {}, {}, {}
+end

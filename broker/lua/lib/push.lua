@@ -1,0 +1,42 @@
+-- push: ready jobs enter their lists. An entry is the bare ID at epoch 0 and
+-- ID and epoch after; an entry whose epoch is not the job's is inert.
+local pushes, order = {}, {}
+
+local function entry(id, epoch)
+  if epoch == EPOCH0 then return id end
+  return id .. epoch
+end
+
+-- push(pend, entry, first): to the end of the list, or to its head.
+local function push(pend, e, first)
+  local p = pushes[pend]
+  if not p then
+    p = { head = {}, tail = {} }
+    pushes[pend] = p
+    order[#order + 1] = pend
+  end
+  local l = first and p.head or p.tail
+  l[#l + 1] = e
+end
+
+-- flushPushes(): writes what was pushed and marks the lists as not empty.
+local function flushPushes()
+  for _, pend in ipairs(order) do
+    local key, p = T .. 'pend:' .. pend, pushes[pend]
+    if #p.tail > 0 then call('RPUSH', key, unpack(p.tail)) end
+    if #p.head > 0 then call('LPUSH', key, unpack(p.head)) end
+    local queue = queueOf(pend)
+    if call('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then
+      call('SADD', T .. 'queues', queue)
+    end
+  end
+  pushes = {}
+end
+
+-- ringPushed(claimed): wakes one session for each list that was pushed to; that
+-- one passes the bell on if there is more. After claims, lists may be empty again.
+local function ringPushed(claimed)
+  for _, pend in ipairs(order) do
+    if not claimed or call('LLEN', T .. 'pend:' .. pend) > 0 then ring(pend) end
+  end
+end

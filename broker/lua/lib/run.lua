@@ -1,0 +1,84 @@
+-- run: a node has ended; those that wait for it are released, or skipped if it
+-- did not succeed. At most EDGES edges a script; the rest is a continuation in
+-- the list cont, taken up by whoever comes next: the chunk that was not begun.
+--
+-- run:<R> is a hash: n nodes, S F C K ended so, state, begun, end, name, nonce,
+-- f the tail of the first failure; p<node> parents a node still waits for;
+-- k<node><chunk> its children, up to 256 a chunk, each 3 bytes number and 1 byte
+-- pend name; q<byte> the pend names.
+local EDGES, CHUNK = 1024, 256
+local names = {}
+
+local function endRun(key, R, counts)
+  local state = (counts[2] > 0 and 'F') or (counts[3] > 0 and 'C') or 'S'
+  call('HSET', key, 'state', state, 'end', time)
+  announce(R, state, call('HGET', key, 'f') or '\0')
+  local class = byte(R, 7) % 16
+  if class > 0 then
+    call('PEXPIRE', key, KEEP[class])
+    call('PEXPIRE', T .. 'res:' .. sub(R, 7, 7) .. char(byte(R, 8) % 64 + 64) .. sub(R, 9, 11), KEEP[class])
+  end
+end
+
+-- tally(key, R, node): counts an ended node, and ends the run with its last.
+local function tally(key, R, node)
+  call('HINCRBY', key, node.state, 1)
+  if node.state == 'F' then call('HSETNX', key, 'f', node.tail) end
+  local got = call('HMGET', key, 'n', 'S', 'F', 'C', 'K')
+  local c = {}
+  for i = 2, 5 do c[i - 1] = tonumber(got[i] or 0) end
+  if c[1] + c[2] + c[3] + c[4] == tonumber(got[1]) then endRun(key, R, c) end
+end
+
+-- child(key, node, number, name): one edge. What a child waits for is gone from
+-- the run once it is released or skipped, so that neither happens twice.
+local function child(key, node, number, name)
+  local waits = call('HGET', key, 'p' .. number)
+  if not waits then return end
+  local id = sub(node.id, 1, 11) .. number .. sub(node.id, 15, 16)
+  if node.state ~= 'S' then
+    call('HDEL', key, 'p' .. number)
+    local v = call('HGET', T .. 'jobs', id)
+    if sound(v) then finish(id, v, 'b', 'K', NEVER, NOWHERE, '\0') end
+  elseif tonumber(waits) > 1 then
+    call('HINCRBY', key, 'p' .. number, -1)
+  else
+    call('HDEL', key, 'p' .. number)
+    local pend = names[key .. name] or call('HGET', key, 'q' .. name)
+    names[key .. name] = pend
+    count(queueOf(pend), 'b', -1)
+    count(queueOf(pend), 'r', 1)
+    push(pend, id)
+  end
+end
+
+-- resume(): takes up one continuation, if there is one.
+local function resume()
+  local c = call('LPOP', T .. 'cont')
+  if not c then return false end
+  worklist[#worklist + 1] = { id = sub(c, 1, 16), state = sub(c, 17, 17), chunk = num(sub(c, 18, 20)), counted = true }
+  return true
+end
+
+-- settle(): works off the nodes that ended, and those that are skipped by it.
+-- It returns how many edges it followed.
+local function settle()
+  local edges, i = 0, 1
+  while worklist[i] do
+    local node = worklist[i]
+    local R = runOf(node.id)
+    local key, number = T .. 'run:' .. R, sub(node.id, 12, 14)
+    if not node.counted then tally(key, R, node) end
+    local kids = call('HGET', key, 'k' .. number .. be(node.chunk, 3))
+    while kids and edges < EDGES do
+      for k = 1, #kids, 4 do child(key, node, sub(kids, k, k + 2), sub(kids, k + 3, k + 3)) end
+      edges = edges + #kids / 4
+      node.chunk = node.chunk + 1
+      kids = #kids == 4 * CHUNK and call('HGET', key, 'k' .. number .. be(node.chunk, 3))
+    end
+    if kids then call('RPUSH', T .. 'cont', node.id .. node.state .. be(node.chunk, 3)) end
+    i = i + 1
+  end
+  worklist = {}
+  return edges
+end

@@ -1,0 +1,14 @@
+-- note.lua: a running attempt says something of itself.
+-- include: base
+-- flags: allow-oom
+--
+-- KEYS[1]  prefix of the partition
+-- ARGV[1]  ID
+-- ARGV[2]  session and epoch
+-- ARGV[3]  the note, as Go encodes it
+--
+-- Returns {'OK'}, or {'LOST'}: another owns the job; nothing was changed.
+local own = call('HGET', T .. 'own', ARGV[1])
+if not own or sub(own, 1, 11) ~= ARGV[2] then return { 'LOST' } end
+call('HSET', T .. 'notes', ARGV[1], ARGV[3])
+return { 'OK' }

@@ -1,0 +1,121 @@
+-- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
+-- failed, as poison) when the session was lost; continuations of large runs;
+-- dead letters that outlived their retention go.
+-- include: base now head count ring push tell finish run requeue guard
+-- flags: allow-oom
+--
+-- KEYS[1]  prefix of the partition
+-- ARGV[1]  1: go on at once, this caller's last tick said MORE
+-- ARGV[2]  how often a tick is due, ms
+-- ARGV[3]  how many losses while alone make a job poison
+-- ARGV[4]  how long dead letters are kept, ms; 0 for ever
+-- ARGV[5]  tail of the failure of a poisonous job
+-- ARGV[6]  how much of each is done at once
+--
+-- Returns {'OK', woken, sessions, lost, poisoned, released, swept, more},
+-- or {'LATER'}: another tick was less than that ago; nothing was changed.
+local last, limit = call('GET', T .. 'tick'), tonumber(ARGV[6])
+guard()
+begin()
+call('HLEN', T .. 'jobs')
+call('HLEN', T .. 'own')
+call('HLEN', T .. 'last')
+call('HLEN', T .. 'workers')
+call('ZCARD', T .. 'sess')
+if ARGV[1] ~= '1' then
+  -- A clock that was set back must not stop the ticks.
+  local ago = last and time - tonumber(last)
+  if ago and ago >= 0 and ago < tonumber(ARGV[2]) then return { 'LATER' } end
+end
+call('SET', T .. 'tick', time)
+local n = { woken = 0, sessions = 0, lost = 0, poisoned = 0, released = 0, swept = 0 }
+local more = false
+
+-- Delayed jobs whose time has come.
+local due = call('ZRANGEBYSCORE', T .. 'delayed', '-inf', time, 'LIMIT', 0, limit)
+for _, m in ipairs(due) do
+  local id, epoch, pend = sub(m, 1, 16), sub(m, 17, 19), sub(m, 20)
+  push(pend, entry(id, epoch))
+  count(queueOf(pend), 's', -1)
+  count(queueOf(pend), 'r', 1)
+end
+if #due > 0 then call('ZREM', T .. 'delayed', unpack(due)) end
+n.woken = #due
+more = #due == limit
+
+-- Sessions that were silent for longer than their lease. What they owned is
+-- found by the scan below: an owner that is no session is lost.
+local gone = call('ZRANGEBYSCORE', T .. 'sess', '-inf', '(' .. time, 'LIMIT', 0, 64)
+for _, s in ipairs(gone) do
+  call('ZREM', T .. 'sess', s)
+  call('HDEL', T .. 'last', s)
+  call('HDEL', T .. 'workers', s)
+end
+n.sessions = #gone
+more = more or #gone == 64
+
+-- The scan goes on from tick to tick while there is something to scan, and
+-- begins anew when a session is lost, and else twice a minute.
+local scan = call('GET', T .. 'scan')
+local cursor, stamp = string.match(scan or '', '^(%d+) (%d+)$')
+stamp = tonumber(stamp or 0)
+if #gone > 0 or (cursor == '0' and (time - stamp > 30000 or stamp > time)) or not cursor then
+  cursor, stamp = '0', time
+elseif cursor == '0' then
+  cursor = nil
+end
+if cursor then
+  local alive = {}
+  local got = call('HSCAN', T .. 'own', cursor, 'COUNT', limit)
+  for i = 1, #got[2], 2 do
+    local id, own = got[2][i], got[2][i + 1]
+    local s = sub(own, 1, 8)
+    if #id == 16 and alive[s] == nil then alive[s] = call('ZSCORE', T .. 'sess', s) or false end
+    if #id == 16 and not alive[s] then
+      local v = call('HGET', T .. 'jobs', id)
+      freed[#freed + 1] = id
+      if sound(v) then
+        n.lost = n.lost + 1
+        if lose(id, v, own, tonumber(ARGV[3]), ARGV[5]) then n.poisoned = n.poisoned + 1 end
+      end
+    end
+  end
+  call('SET', T .. 'scan', got[1] .. ' ' .. stamp)
+  more = more or got[1] ~= '0'
+end
+
+-- Continuations, and what the dead letters above have left behind them.
+if call('LLEN', T .. 'cont') > 0 then
+  resume()
+  more = true
+end
+n.released = settle()
+flushEnds()
+
+-- Dead letters that are old enough.
+if tonumber(ARGV[4]) > 0 then
+  local old = call('ZRANGEBYSCORE', T .. 'dead', '-inf', time - tonumber(ARGV[4]), 'LIMIT', 0, limit)
+  for _, id in ipairs(old) do
+    local v = call('HGET', T .. 'jobs', id)
+    if sound(v) then
+      count(queueOf(pendOf(v)), 'F', -1)
+      count(queueOf(pendOf(v)), 'D', 1)
+    end
+    call('HDEL', T .. 'jobs', id)
+    call('HDEL', T .. 'hist', id)
+    call('HDEL', T .. 'notes', id)
+    call('ZREM', T .. 'dead', id)
+  end
+  n.swept = #old
+  more = more or #old == limit
+end
+
+-- Lists that are not empty get a bell: one that was lost is made up for.
+for _, queue in ipairs(call('SRANDMEMBER', T .. 'queues', 16)) do
+  for _, m in ipairs(call('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
+end
+flushPushes()
+ringPushed(false)
+flushLetters()
+flushCounts()
+return { 'OK', n.woken, n.sessions, n.lost, n.poisoned, n.released, n.swept, more and 1 or 0 }

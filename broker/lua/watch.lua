@@ -1,0 +1,57 @@
+-- watch.lua: how jobs and runs ended; who asks for one that has not is told when
+-- it does.
+-- include: base head
+-- flags: allow-oom
+--
+-- KEYS[1]   prefix of the partition
+-- ARGV[1]   inbox of who asks
+-- ARGV[2..] IDs, at most 500
+--
+-- Returns for each ID a letter and what goes with it: S C K and the tail of the
+-- record; F and the history; - not ended; ? unknown.
+local out = {}
+local function wait(id)
+  local hooks = call('HGET', T .. 'hooks', id) or ''
+  for i = 1, #hooks, 8 do
+    if sub(hooks, i, i + 7) == ARGV[1] then return '-' end
+  end
+  call('HSET', T .. 'hooks', id, hooks .. ARGV[1])
+  return '-'
+end
+
+-- tail(record): what follows the stored job and its history.
+local function tail(r)
+  local at = 22 + num(sub(r, 23, 26))
+  if has(byte(r, 27), HIST) then at = at + 4 + num(sub(r, at, at + 3)) end
+  return sub(r, at)
+end
+
+for i = 2, #ARGV do
+  local id, answer = ARGV[i], nil
+  if kind(id) == 2 then
+    local got = call('HMGET', T .. 'run:' .. id, 'state', 'f')
+    if not got[1] then
+      answer = '?'
+    elseif got[1] == 'a' then
+      answer = wait(id)
+    else
+      answer = got[1] .. (got[2] or '\0')
+    end
+  else
+    local r = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
+    if r then
+      answer = sub(r, 1, 1) .. tail(r)
+    else
+      local v = call('HGET', T .. 'jobs', id)
+      if not sound(v) then
+        answer = '?'
+      elseif byte(v, 6) >= DEAD then
+        answer = 'F' .. (call('HGET', T .. 'hist', id) or '')
+      else
+        answer = wait(id)
+      end
+    end
+  end
+  out[i - 1] = answer
+end
+return out

@@ -1,0 +1,289 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// Bounds of one flush of posts.
+const (
+	maxPost      = 500     // jobs: some 2 ms of Redis' time
+	maxPostBytes = 1 << 20 // of stored jobs, unless a single one is larger
+)
+
+// item is one job on its way into Redis.
+type item struct {
+	index  int // in the caller's slice
+	id     task.ID
+	value  []byte
+	pend   string
+	delay  int64 // ms
+	again  bool  // the ID may have been posted before
+	unique string
+	idem   string
+	digest string
+}
+
+// careful reports whether the job must be looked up before it is stored.
+func (it *item) careful() bool {
+	return it.again || it.delay > 0 || it.unique != "" || it.idem != ""
+}
+
+// postRequest is some items of one caller for one partition.
+type postRequest struct {
+	items []item
+	ids   []task.ID // answers, one for each item
+	err   error     // of the whole request
+	errs  []error   // of single items, nil if there are none
+	done  chan struct{}
+}
+
+// size is the number of r's items, or more if they are large.
+func (r *postRequest) size() int {
+	bytes := 0
+	for i := range r.items {
+		bytes += len(r.items[i].value)
+	}
+	return max(len(r.items), bytes/(maxPostBytes/maxPost))
+}
+
+func (r *postRequest) finished() <-chan struct{} { return r.done }
+
+// Post implements [task.Port]: it stores calls, and returns and writes into calls
+// their IDs. Concurrent posts share round trips. Calls are stored in order;
+// large batches go in parts of 500.
+func (b *Broker) Post(ctx context.Context, calls []task.Call) ([]task.ID, error) {
+	ids := make([]task.ID, len(calls))
+	for i := range calls {
+		if calls[i].Err() != nil {
+			return nil, &task.PostError{First: i, Err: calls[i].Err()}
+		}
+	}
+	for from := 0; from < len(calls); {
+		n, err := b.postSome(ctx, calls[from:], ids[from:])
+		if err != nil {
+			if pe, ok := errors.AsType[*task.PostError](err); ok {
+				pe.First += from
+				return ids[:pe.First], pe
+			}
+			return ids[:from], &task.PostError{First: from, Err: err}
+		}
+		from += n
+	}
+	return ids, nil
+}
+
+// postSome posts the first calls, as many as fit one flush, and returns how many.
+func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID) (int, error) {
+	requests := make(map[int]*postRequest, 1)
+	home := int(b.next.Add(1)) % len(b.prefixes)
+	n, size := 0, 0
+	for n < len(calls) && n < maxPost && (n == 0 || size < maxPostBytes) {
+		it, err := b.prepare(&calls[n], home)
+		if err != nil {
+			if n == 0 {
+				return 0, &task.PostError{First: 0, Err: err}
+			}
+			break // post what comes before it, then fail
+		}
+		it.index = n
+		size += len(it.value)
+		p := it.id.Partition()
+		if requests[p] == nil {
+			requests[p] = &postRequest{done: make(chan struct{})}
+		}
+		requests[p].items = append(requests[p].items, it)
+		n++
+	}
+	return n, b.send(ctx, requests, ids)
+}
+
+// send flushes requests and collects their answers.
+func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []task.ID) error {
+	bad := &task.PostError{First: -1}
+	fail := func(i int, err error) {
+		if bad.First < 0 || i < bad.First {
+			bad.First, bad.Err = i, err
+		}
+	}
+	for p, r := range requests {
+		if err := b.posters[p].do(ctx, r); err != nil {
+			fail(r.items[0].index, fmt.Errorf("broker: post: %w", err))
+			continue
+		}
+		if r.err != nil {
+			fail(r.items[0].index, r.err)
+			continue
+		}
+		for k, it := range r.items {
+			ids[it.index] = r.ids[k]
+			if r.errs != nil && r.errs[k] != nil {
+				fail(it.index, r.errs[k])
+			}
+		}
+	}
+	if bad.First >= 0 {
+		return bad
+	}
+	return nil
+}
+
+// prepare gives c its ID, if it has none, and encodes it. home is the partition
+// of a job that may lie anywhere.
+func (b *Broker) prepare(c *task.Call, home int) (item, error) {
+	if err := c.Spec.Validate(); err != nil {
+		return item{}, err
+	}
+	if len(c.Payload.Bytes) > b.cfg.MaxPayload {
+		return item{}, fmt.Errorf("%w: the payload has %d bytes, MaxPayload is %d; store it elsewhere and send its name", task.ErrTooLarge, len(c.Payload.Bytes), b.cfg.MaxPayload)
+	}
+	if err := checkFilter(c.Functions); err != nil {
+		return item{}, err
+	}
+	again := !c.ID.IsZero()
+	if !again || c.ID.Partition() == task.NoPartition {
+		b.place(c, home)
+	}
+	if _, err := b.partition(c.ID); err != nil {
+		return item{}, err
+	}
+	it := item{id: c.ID, again: again, unique: c.Spec.UniqueKey, pend: pendName(c), delay: c.Spec.Delay.Milliseconds()}
+	if c.Spec.Delay > 0 {
+		it.delay = max(it.delay, 1)
+	}
+	if c.Spec.IdempotencyKey != "" {
+		it.idem, it.digest = idemKey(c.Spec.IdempotencyKey), callDigest(c)
+	}
+	inbox := ""
+	if c.Notify {
+		inbox = b.waits.arm(b.life, c.ID)
+	}
+	var err error
+	it.value, err = encodeJob(c, it.pend, inbox)
+	return it, err
+}
+
+// place chooses the partition of c, and makes its ID if it has none. Keys decide
+// where their jobs lie, so that one script sees all posts of a key; derived IDs
+// decide for themselves, so that a retried attempt finds them again.
+func (b *Broker) place(c *task.Call, home int) {
+	p := home
+	switch {
+	case c.Spec.UniqueKey != "":
+		p = spread([]byte(c.Spec.UniqueKey), len(b.prefixes))
+	case c.Spec.IdempotencyKey != "":
+		p = spread([]byte(c.Spec.IdempotencyKey), len(b.prefixes))
+	case !c.ID.IsZero():
+		p = spread(c.ID[:14], len(b.prefixes))
+	}
+	if c.ID.IsZero() {
+		c.ID = b.ids.lone(b.now(), task.ClassFor(c.Spec.Retention), p)
+		return
+	}
+	c.ID = c.ID.WithPartition(p)
+}
+
+func checkFilter(functions []string) error {
+	if len(functions) > task.MaxFilter {
+		return fmt.Errorf("%w: a filter of %d functions, want at most %d", task.ErrInvalid, len(functions), task.MaxFilter)
+	}
+	for _, f := range functions {
+		if err := task.CheckName("function", f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newPoster returns what posts to partition p. Its flushes are numbered, so that
+// one whose answer was lost is not applied twice.
+func (b *Broker) newPoster(p int) *combiner[*postRequest] {
+	name := randomName()
+	var number atomic.Uint64
+	return newCombiner(b, maxPost, (*postRequest).size, func(ctx context.Context, rs []*postRequest) {
+		args := postArgs(name, number.Add(1), rs)
+		a, err := b.ask(ctx, b.scripts.post, p, args...)
+		if err == nil {
+			err = statusErr("post", a.status)
+		}
+		text := a.str(0)
+		for _, r := range rs {
+			r.ids, r.err = make([]task.ID, len(r.items)), err
+			text = r.settle(text)
+			close(r.done)
+		}
+	})
+}
+
+// settle takes the answers of r's careful items off text.
+func (r *postRequest) settle(text string) (rest string) {
+	for k := range r.items {
+		it := &r.items[k]
+		r.ids[k] = it.id
+		if r.err != nil || !it.careful() {
+			continue
+		}
+		if len(text) < 17 {
+			r.err = fmt.Errorf("broker: post: %w: the reply is cut short", task.ErrDamaged)
+			return text
+		}
+		r.ids[k] = task.ID([]byte(text[1:17]))
+		if text[0] == 'X' {
+			if r.errs == nil {
+				r.errs = make([]error, len(r.items))
+			}
+			r.errs[k] = fmt.Errorf("%w: it has job %v", task.ErrConflict, r.ids[k])
+		}
+		text = text[17:]
+	}
+	return text
+}
+
+// postArgs lays out the arguments of post.lua.
+func postArgs(poster string, number uint64, rs []*postRequest) []any {
+	var pends []string
+	plain := map[string][]*item{}
+	careful := 0
+	total := 4
+	for _, r := range rs {
+		for k := range r.items {
+			it := &r.items[k]
+			if it.careful() {
+				careful++
+				total += 8
+				continue
+			}
+			if plain[it.pend] == nil {
+				pends = append(pends, it.pend)
+				total += 2
+			}
+			plain[it.pend] = append(plain[it.pend], it)
+			total += 2
+		}
+	}
+	args := make([]any, 0, total)
+	args = append(args, poster, number, len(pends))
+	for _, pend := range pends {
+		args = append(args, pend, len(plain[pend]))
+		for _, it := range plain[pend] {
+			args = append(args, it.id[:], it.value)
+		}
+	}
+	args = append(args, careful)
+	for _, r := range rs {
+		for k := range r.items {
+			if it := &r.items[k]; it.careful() {
+				again := 0
+				if it.again {
+					again = 1
+				}
+				args = append(args, it.id[:], it.value, it.pend, it.delay, again, it.unique, it.idem, it.digest)
+			}
+		}
+	}
+	return args
+}

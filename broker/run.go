@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// ErrDenied is returned when Redis refuses the user: wrong password, or an ACL
+// without a command or key that the broker needs.
+var ErrDenied = errors.New("broker: redis refuses this user; check the password and the ACL (see docs/operations in the README)")
+
+// ErrReadOnly is returned, with [task.ErrUnavailable], while Redis takes no
+// writes: it is a replica, or cannot persist.
+var ErrReadOnly = errors.New("broker: redis takes no writes")
+
+// ErrLoading is returned, with [task.ErrUnavailable], while Redis loads its data.
+var ErrLoading = errors.New("broker: redis is loading its data")
+
+// Pauses between tries of one call.
+const (
+	retryMin = 10 * time.Millisecond
+	retryMax = time.Second
+)
+
+// eval runs a script on partition p, and again while Redis is out of reach or
+// cannot serve: every script may be applied several times.
+func (b *Broker) eval(ctx context.Context, s *script, p int, args ...any) (any, error) {
+	var res any
+	err := b.retry(ctx, s.name, func() (err error) {
+		keys := []string{b.prefixes[p]}
+		res, err = b.rdb.EvalSha(ctx, s.sha, keys, args...).Result()
+		if redis.HasErrorPrefix(err, "NOSCRIPT") {
+			res, err = b.rdb.Eval(ctx, s.text, keys, args...).Result()
+		}
+		return err
+	})
+	return res, err
+}
+
+// retry calls f until it succeeds, fails for good, or RetryFor has passed.
+func (b *Broker) retry(ctx context.Context, what string, f func() error) error {
+	deadline := time.Time{}
+	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+		err := f()
+		if err == nil || errors.Is(err, redis.Nil) {
+			return err
+		}
+		again, err := classify(err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("broker: %s: %w: %w", what, context.Cause(ctx), err)
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(b.cfg.RetryFor)
+		}
+		if !again || time.Now().After(deadline) {
+			return fmt.Errorf("broker: %s: %w", what, err)
+		}
+		t := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("broker: %s: %w: %w", what, context.Cause(ctx), err)
+		case <-t.C:
+		}
+	}
+}
+
+// classify maps an error of the client library to one of ours, and says whether
+// the same call may succeed a little later. Redis tells its errors apart by the
+// first word of their text; there is nothing else to go by.
+func classify(err error) (again bool, _ error) {
+	text := err.Error()
+	switch {
+	case errors.Is(err, redis.ErrClosed):
+		return false, fmt.Errorf("%w: the broker is closed: %w", task.ErrUnavailable, err)
+	case !isReply(err):
+		return true, fmt.Errorf("%w: %w", task.ErrUnavailable, err)
+	case strings.HasPrefix(text, "LOADING"):
+		return true, fmt.Errorf("%w: %w: %w", task.ErrUnavailable, ErrLoading, err)
+	case contains(text, "READONLY", "MISCONF", "NOREPLICAS"):
+		return true, fmt.Errorf("%w: %w: %w", task.ErrUnavailable, ErrReadOnly, err)
+	case contains(text, "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK", "max number of clients"):
+		return true, fmt.Errorf("%w: %w", task.ErrUnavailable, err)
+	case contains(text, "OOM", "allow-oom"):
+		return false, fmt.Errorf("%w: raise maxmemory, or let finished work expire sooner: %w", task.ErrFull, err)
+	case contains(text, "NOAUTH", "WRONGPASS", "NOPERM", "No permissions", "can't run this command"):
+		return false, fmt.Errorf("%w: %w", ErrDenied, err)
+	default:
+		return false, fmt.Errorf("%w: %w", task.ErrDamaged, err)
+	}
+}
+
+// isReply reports whether err is an answer of Redis, not a failure to get one.
+func isReply(err error) bool {
+	_, ok := errors.AsType[redis.Error](err)
+	return ok && !errors.Is(err, redis.TxFailedErr)
+}
+
+// contains reports whether text has one of the words: an error that was raised
+// within a script may be wrapped in another's text.
+func contains(text string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// answer is what most scripts return: a status word and what goes with it.
+type answer struct {
+	status string
+	rest   []any
+}
+
+func (b *Broker) ask(ctx context.Context, s *script, p int, args ...any) (answer, error) {
+	res, err := b.eval(ctx, s, p, args...)
+	if err != nil {
+		return answer{}, err
+	}
+	list, ok := res.([]any)
+	if ok && len(list) > 0 {
+		if status, ok := list[0].(string); ok {
+			return answer{status, list[1:]}, nil
+		}
+	}
+	return answer{}, fmt.Errorf("broker: %s: %w: unexpected reply %T", s.name, task.ErrDamaged, res)
+}
+
+// statusErr maps the status words of scripts to errors.
+func statusErr(script, status string) error {
+	switch status {
+	case "OK", "LATER":
+		return nil
+	case "GONE":
+		return task.ErrGone
+	case "LOST":
+		return task.ErrLeaseLost
+	case "CONFLICT":
+		return task.ErrConflict
+	case "STALE":
+		return fmt.Errorf("broker: %s: %w: overtaken by a later call", script, task.ErrUnavailable)
+	default:
+		return fmt.Errorf("broker: %s: %w: unknown status %q", script, task.ErrDamaged, status)
+	}
+}
+
+// str returns part i of the answer as a string, "" if it has none.
+func (a answer) str(i int) string {
+	if i < len(a.rest) {
+		if s, ok := a.rest[i].(string); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+// num returns part i of the answer as a number, 0 if it has none.
+func (a answer) num(i int) int {
+	if i < len(a.rest) {
+		if n, ok := a.rest[i].(int64); ok {
+			return int(n)
+		}
+	}
+	return 0
+}

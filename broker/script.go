@@ -1,0 +1,108 @@
+package broker
+
+import (
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gomlq/mlq/task"
+)
+
+//go:embed lua
+var luaFS embed.FS
+
+// script is one Lua script, ready to be sent.
+type script struct {
+	name string
+	text string
+	sha  string
+}
+
+// scripts are all scripts of a broker.
+type scripts struct {
+	post, submit, exchange, tick, cancel  *script
+	join, leave, beat, note, block, edges *script
+	watch, read                           *script
+}
+
+// dialect is what a server understands.
+type dialect struct {
+	shebang bool // #!lua with flags: Redis 7.0
+	sharded bool // SPUBLISH, on a cluster of Redis 7.0
+}
+
+// loadScripts puts the scripts together for a server. now replaces the library
+// file of that name unless it is empty: tests set the clock with it.
+func loadScripts(d dialect, now string) (*scripts, error) {
+	var first error
+	load := func(name string) *script {
+		s, err := loadScript(name, d, now)
+		if first == nil {
+			first = err
+		}
+		return s
+	}
+	s := &scripts{
+		post: load("post"), submit: load("submit"), exchange: load("exchange"), tick: load("tick"),
+		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
+		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"),
+	}
+	return s, first
+}
+
+var headerLine = regexp.MustCompile(`(?m)^-- (include|flags): (.*)$`)
+
+func loadScript(name string, d dialect, now string) (*script, error) {
+	body, err := luaFS.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		return nil, fmt.Errorf("broker: script %s: %w", name, err)
+	}
+	var text strings.Builder
+	var includes []string
+	for _, m := range headerLine.FindAllStringSubmatch(string(body), -1) {
+		switch {
+		case m[1] == "include":
+			includes = strings.Fields(m[2])
+		case d.shebang:
+			fmt.Fprintf(&text, "#!lua flags=%s\n", m[2])
+		}
+	}
+	text.WriteString(constants(d))
+	for _, lib := range includes {
+		part, err := luaFS.ReadFile("lua/lib/" + lib + ".lua")
+		if err != nil {
+			return nil, fmt.Errorf("broker: script %s includes %s: %w", name, lib, err)
+		}
+		if lib == "now" && now != "" {
+			part = []byte(now)
+		}
+		text.WriteString(strip(string(part)))
+	}
+	text.WriteString(strip(string(body)))
+	sum := sha1.Sum([]byte(text.String()))
+	return &script{name: name, text: text.String(), sha: hex.EncodeToString(sum[:])}, nil
+}
+
+// constants are what scripts share with the Go side.
+func constants(d dialect) string {
+	publish := "PUBLISH"
+	if d.sharded {
+		publish = "SPUBLISH"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "local PUBLISH = '%s'\nlocal KEEP = {", publish)
+	for c := task.Class(1); c < 16; c++ {
+		fmt.Fprintf(&b, "%d,", c.Duration()/time.Millisecond)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+var commentLine = regexp.MustCompile(`(?m)^\s*--.*\n`)
+
+// strip removes the comment lines, which a server need not keep.
+func strip(lua string) string { return commentLine.ReplaceAllString(lua, "") }

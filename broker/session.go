@@ -1,0 +1,206 @@
+package broker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// session is what the broker knows of a worker that joined through it.
+type session struct {
+	worker    task.Worker
+	queues    string // as exchange.lua takes them
+	functions string
+	listeners int
+	group     string
+	ttl       int64 // ms
+}
+
+// groupFor is how long a group of like workers is remembered; they say that they
+// are there every third of it.
+const groupFor = 3 * time.Hour
+
+// Limits of what a worker may register: all names go along with each exchange.
+const (
+	MaxWorkerNames = 16 << 10 // bytes of queue and function names
+	minLease       = 100 * time.Millisecond
+)
+
+// Join begins a session for worker w. signal is called with hints for it, from a
+// goroutine of the broker, and must not block. Join again under the same session
+// with [Broker.Beat]; a session that was lost is replaced by joining anew.
+func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error) {
+	s, err := newSession(w)
+	if err != nil {
+		return task.SessionID{}, err
+	}
+	name := randomName()
+	id := task.SessionID([]byte(name))
+	for p := range b.prefixes {
+		if err := b.hello(ctx, p, id, s); err != nil {
+			return task.SessionID{}, err
+		}
+	}
+	b.sessions.Store(id, s)
+	b.inbox.listen(name, func(p int, payload string) {
+		switch {
+		case payload == "B":
+			signal(task.Signal{Kind: task.SignalBell, Partition: p})
+		case len(payload) == 17 && payload[0] == 'C':
+			signal(task.Signal{Kind: task.SignalRevoked, Partition: p, ID: task.ID([]byte(payload[1:]))})
+		}
+	}, func(p int) { signal(task.Signal{Kind: task.SignalBell, Partition: p}) })
+	return id, nil
+}
+
+func newSession(w task.Worker) (*session, error) {
+	if w.LeaseTTL < minLease {
+		return nil, fmt.Errorf("%w: broker: a lease of %v, want at least %v", task.ErrInvalid, w.LeaseTTL, minLease)
+	}
+	for _, q := range w.Queues {
+		if err := task.CheckName("queue", q); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range w.Functions {
+		if err := task.CheckName("function", f); err != nil {
+			return nil, err
+		}
+	}
+	s := &session{worker: w, ttl: w.LeaseTTL.Milliseconds()}
+	queues, functions := slices.Sorted(slices.Values(w.Queues)), slices.Sorted(slices.Values(w.Functions))
+	s.queues = strings.Join(w.Queues, ",")
+	s.functions = "," + strings.Join(functions, ",") + ","
+	if w.Listeners {
+		s.listeners = 1
+	}
+	if n := len(s.queues) + len(s.functions); n > MaxWorkerNames {
+		return nil, fmt.Errorf("%w: broker: the worker's queues and functions have %d bytes of names, want at most %d; start several workers", task.ErrTooLarge, n, MaxWorkerNames)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(queues, ",") + s.functions + fmt.Sprint(s.listeners)))
+	s.group = string(sum[:8])
+	return s, nil
+}
+
+// hello tells partition p of a session, and of what it can do.
+func (b *Broker) hello(ctx context.Context, p int, id task.SessionID, s *session) error {
+	info, err := msgpack.Marshal(&s.worker)
+	if err != nil {
+		return fmt.Errorf("broker: join: %w", err)
+	}
+	args := []any{id[:], s.ttl, s.group, info, groupFor.Milliseconds()}
+	for _, q := range s.worker.Queues {
+		for _, f := range s.worker.Functions {
+			args = append(args, q, f)
+		}
+		if s.listeners == 1 {
+			args = append(args, q, "*")
+		}
+	}
+	_, err = b.ask(ctx, b.scripts.join, p, args...)
+	return err
+}
+
+func (b *Broker) session(id task.SessionID) (*session, error) {
+	s, ok := b.sessions.Load(id)
+	if !ok {
+		return nil, fmt.Errorf("broker: session %v: %w", id, task.ErrGone)
+	}
+	return s.(*session), nil
+}
+
+// Beat extends a session's lease, and returns its attempts that were cancelled
+// lately. It returns [task.ErrGone] if the session was lost.
+func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID, err error) {
+	s, err := b.session(id)
+	if err != nil {
+		return nil, err
+	}
+	for p := range b.prefixes {
+		a, err := b.ask(ctx, b.scripts.beat, p, id[:], s.ttl)
+		if err == nil {
+			err = statusErr("beat", a.status)
+		}
+		if err != nil {
+			return nil, err
+		}
+		ids := a.str(0)
+		for ; len(ids) >= 16; ids = ids[16:] {
+			revoked = append(revoked, task.ID([]byte(ids[:16])))
+		}
+	}
+	return revoked, nil
+}
+
+// Remind tells the broker again what a session can do. Workers do it from time
+// to time: groups that nobody speaks for are forgotten after three hours.
+func (b *Broker) Remind(ctx context.Context, id task.SessionID) error {
+	s, err := b.session(id)
+	if err != nil {
+		return err
+	}
+	if _, err := b.Beat(ctx, id); err != nil {
+		return err
+	}
+	for p := range b.prefixes {
+		if err := b.hello(ctx, p, id, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Leave ends a session. What it still owns is taken back by the next tick.
+func (b *Broker) Leave(ctx context.Context, id task.SessionID) error {
+	s, err := b.session(id)
+	if err != nil {
+		return nil // it has left
+	}
+	args := []any{id[:], s.group}
+	for _, q := range s.worker.Queues {
+		args = append(args, q)
+	}
+	for p := range b.prefixes {
+		if _, err := b.ask(ctx, b.scripts.leave, p, args...); err != nil {
+			return err
+		}
+	}
+	b.sessions.Delete(id)
+	b.inbox.forget(string(id[:]))
+	return nil
+}
+
+// token is what fences an attempt.
+func token(l task.Lease) string {
+	return string(l.Session[:]) + epochBytes(l.Epoch)
+}
+
+func epochBytes(e uint32) string {
+	return string(binary.BigEndian.AppendUint32(nil, e)[1:])
+}
+
+// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if it
+// is not the owner of its job any more.
+func (b *Broker) Note(ctx context.Context, l task.Lease, n task.Note) error {
+	p, err := b.partition(l.ID)
+	if err != nil {
+		return err
+	}
+	info, err := msgpack.Marshal(&remarks{Progress: n.Progress, Text: n.Text, Short: n.Short})
+	if err != nil {
+		return fmt.Errorf("broker: note: %w", err)
+	}
+	a, err := b.ask(ctx, b.scripts.note, p, l.ID[:], token(l), info)
+	if err != nil {
+		return err
+	}
+	return statusErr("note", a.status)
+}

@@ -1,0 +1,231 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// waitHub is where all that wait in this process wait. A wait depends on no
+// message: it looks first, is told by a message, and looks again at a slow pace
+// and whenever messages may have been missed. Thousands of waits share one
+// subscription, and their looks go in batches.
+type waitHub struct {
+	b    *Broker
+	name string // of the inbox
+
+	once    sync.Once // starts listening
+	mu      sync.Mutex
+	entries map[task.ID]*waitEntry
+	kick    chan struct{} // there is something to look after
+}
+
+// waitEntry is a job or run whose end somebody waits for.
+type waitEntry struct {
+	id    task.ID
+	refs  int       // how many wait
+	armed time.Time // its post asked for the result to be sent; zero if not
+	done  chan struct{}
+	end   task.Settled // valid when done is closed, as is err
+	err   error
+}
+
+const (
+	// lookEvery is the slow pace: what a lost message costs.
+	lookEvery = 2 * time.Second
+	// armedFor is how long a result is kept for a poster who has not asked yet.
+	armedFor = time.Minute
+	// maxLook bounds one call of watch.lua.
+	maxLook = 500
+)
+
+func newWaitHub(b *Broker) *waitHub {
+	return &waitHub{b: b, name: randomName(), entries: map[task.ID]*waitEntry{}, kick: make(chan struct{}, 1)}
+}
+
+// start listens, and looks after the entries, until the broker is closed.
+func (h *waitHub) start() {
+	h.once.Do(func() {
+		h.b.inbox.listen(h.name, h.message, func(p int) { h.b.workers.Go(func() { h.lookAfter(p) }) })
+		h.b.workers.Go(h.tend)
+	})
+}
+
+// arm prepares for the result of a job that is about to be posted, and returns
+// the inbox that shall be told, "" if that would not be heard.
+func (h *waitHub) arm(_ context.Context, id task.ID) string {
+	h.start()
+	if !h.b.inbox.live(id.Partition(), h.name) {
+		return ""
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.entry(id).armed = time.Now()
+	h.wake()
+	return h.name
+}
+
+// entry returns the entry of id, a new one if need be. h.mu is held.
+func (h *waitHub) entry(id task.ID) *waitEntry {
+	e := h.entries[id]
+	if e == nil {
+		e = &waitEntry{id: id, done: make(chan struct{})}
+		h.entries[id] = e
+	}
+	return e
+}
+
+func (h *waitHub) wake() {
+	select {
+	case h.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Await implements [task.Port]: it returns how the jobs or runs ended, in order.
+func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, error) {
+	if _, err := b.byPartition(ids); err != nil {
+		return nil, err
+	}
+	entries, fresh := b.waits.join(ids)
+	defer b.waits.leave(entries)
+	if err := b.look(ctx, fresh); err != nil {
+		return nil, err
+	}
+	out := make([]task.Settled, len(ids))
+	for i, e := range entries {
+		select {
+		case <-e.done:
+			if out[i] = e.end; e.err != nil {
+				return nil, e.err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, context.Cause(ctx))
+		case <-b.life.Done():
+			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, context.Cause(b.life))
+		}
+	}
+	return out, nil
+}
+
+// join registers a waiter for ids. fresh are those that must be looked at now:
+// not those whose post already asked to be told.
+func (h *waitHub) join(ids []task.ID) (entries []*waitEntry, fresh []task.ID) {
+	h.start()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		e := h.entry(id)
+		e.refs++
+		entries = append(entries, e)
+		if e.armed.IsZero() && !e.ended() {
+			fresh = append(fresh, id)
+		}
+	}
+	h.wake()
+	return entries, fresh
+}
+
+func (e *waitEntry) ended() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// leave ends the wait of one waiter.
+func (h *waitHub) leave(entries []*waitEntry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range entries {
+		if e.refs--; e.refs == 0 && h.entries[e.id] == e {
+			delete(h.entries, e.id)
+		}
+	}
+}
+
+// settle gives an entry its end. An entry that was only armed is kept for a
+// while, since its poster is about to ask.
+func (h *waitHub) settle(id task.ID, end task.Settled, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.entries[id]; e != nil && !e.ended() {
+		e.end, e.err = end, err
+		close(e.done)
+	}
+}
+
+// message takes a letter apart: 'R', then for each end ID, state, length, tail.
+func (h *waitHub) message(_ int, payload string) {
+	r := reader{b: payload}
+	if r.u8() != 'R' {
+		return
+	}
+	var missing []task.ID
+	for r.i < len(payload) && !r.bad {
+		id := task.ID([]byte(pad16(r.bytes(16))))
+		state, n := r.u8(), r.uint(4)
+		if n == 0xFFFFFFFF { // too large to be sent along
+			missing = append(missing, id)
+			continue
+		}
+		if tail := r.bytes(int(n)); !r.bad {
+			end, err := settledTail(id, state, tail)
+			h.settle(id, end, err)
+		}
+	}
+	if len(missing) > 0 {
+		h.b.workers.Go(func() { _ = h.b.look(h.b.life, missing) })
+	}
+}
+
+func pad16(s string) string {
+	if len(s) == 16 {
+		return s
+	}
+	return string(make([]byte, 16))
+}
+
+// tend looks at what is waited for at the slow pace, and drops what was armed
+// and never asked for.
+func (h *waitHub) tend() {
+	for h.b.life.Err() == nil {
+		select {
+		case <-h.kick:
+		case <-h.b.life.Done():
+			return
+		}
+		for h.b.life.Err() == nil {
+			sleep(h.b.life, lookEvery/2+rand.N(lookEvery))
+			if !h.lookAfter(-1) {
+				break
+			}
+		}
+	}
+}
+
+// lookAfter looks at all that is waited for in partition p, -1 for all, and
+// reports whether anything is waited for.
+func (h *waitHub) lookAfter(p int) bool {
+	var open []task.ID
+	h.mu.Lock()
+	for id, e := range h.entries {
+		if e.refs == 0 && time.Since(e.armed) > armedFor {
+			delete(h.entries, id)
+			continue
+		}
+		if !e.ended() && e.refs > 0 && (p < 0 || id.Partition() == p) {
+			open = append(open, id)
+		}
+	}
+	left := len(h.entries) > 0
+	h.mu.Unlock()
+	_ = h.b.look(h.b.life, open) // the next look may fare better
+	return left
+}

@@ -1,0 +1,197 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// A stored job is a header that scripts read (see lua/lib/head.lua) and an
+// envelope that only Go reads:
+//
+//	codec of the payload (1), length of meta (2), meta, payload
+//
+// meta is msgpack and empty for a job without options.
+const (
+	wireVersion = 1
+	headerLen   = 15
+
+	flagInbox  = 1
+	flagUnique = 2
+	flagIdem   = 4
+	flagHist   = 32
+	flagDead   = 64
+)
+
+// meta is the part of a call that few calls have.
+type meta struct {
+	MaxAttempts int               `msgpack:"a,omitempty"`
+	Timeout     time.Duration     `msgpack:"t,omitempty"`
+	BackoffMin  time.Duration     `msgpack:"b,omitempty"`
+	BackoffMax  time.Duration     `msgpack:"c,omitempty"`
+	Delay       time.Duration     `msgpack:"d,omitempty"`
+	Idempotency string            `msgpack:"i,omitempty"`
+	Headers     map[string]string `msgpack:"h,omitempty"`
+	Parent      []byte            `msgpack:"p,omitempty"`
+	Depth       int               `msgpack:"l,omitempty"`
+}
+
+func metaOf(c *task.Call) meta {
+	m := meta{
+		MaxAttempts: c.Spec.MaxAttempts, Timeout: c.Spec.Timeout,
+		BackoffMin: c.Spec.BackoffMin, BackoffMax: c.Spec.BackoffMax, Delay: c.Spec.Delay,
+		Idempotency: c.Spec.IdempotencyKey, Headers: c.Spec.Headers, Depth: c.Depth,
+	}
+	if !c.Parent.IsZero() {
+		m.Parent = c.Parent[:]
+	}
+	return m
+}
+
+func (m *meta) empty() bool {
+	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 &&
+		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0
+}
+
+// lanes are the last part of a pend name: by priority, in capitals for jobs that
+// were posted by jobs. laneSuspect is for jobs that may lose their worker.
+const (
+	lanes       = "lnhLNH"
+	laneSuspect = 'x'
+)
+
+// pendName names the list that c waits in: queue:route:lane.
+func pendName(c *task.Call) string {
+	queue, route := c.Spec.Queue, "*"
+	if queue == "" {
+		queue = task.DefaultQueue
+	}
+	if len(c.Functions) > 0 {
+		route = strings.Join(c.Functions, "+")
+	}
+	lane := int(c.Spec.Priority) + 1
+	if !c.Parent.IsZero() {
+		lane += 3
+	}
+	return queue + ":" + route + ":" + lanes[lane:lane+1]
+}
+
+// encodeJob returns c as it is stored. inbox is empty unless the poster waits.
+func encodeJob(c *task.Call, pend, inbox string) ([]byte, error) {
+	var flags byte
+	var info []byte
+	if m := metaOf(c); !m.empty() {
+		var err error
+		if info, err = msgpack.Marshal(&m); err != nil {
+			return nil, fmt.Errorf("%w: %w", task.ErrInvalid, err)
+		}
+	}
+	size := headerLen + len(pend) + 3 + len(info) + len(c.Payload.Bytes)
+	if inbox != "" {
+		flags |= flagInbox
+		size += len(inbox)
+	}
+	if c.Spec.UniqueKey != "" {
+		flags |= flagUnique
+		size += 2 + len(c.Spec.UniqueKey)
+	}
+	if c.Spec.IdempotencyKey != "" {
+		flags |= flagIdem
+		size += 16
+	}
+	b := make([]byte, 0, size)
+	b = append(b, wireVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(size))
+	b = append(b, flags, 0, 0, 0, 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(pend)))
+	b = append(b, pend...)
+	b = append(b, inbox...)
+	if flags&flagUnique != 0 {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Spec.UniqueKey)))
+		b = append(b, c.Spec.UniqueKey...)
+	}
+	if flags&flagIdem != 0 {
+		b = append(b, idemKey(c.Spec.IdempotencyKey)...)
+	}
+	b = append(b, byte(c.Payload.Codec))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(info)))
+	b = append(b, info...)
+	return append(b, c.Payload.Bytes...), nil
+}
+
+// idemKey is what stands for an idempotency key in the store.
+func idemKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return string(sum[:16])
+}
+
+// callDigest tells calls with different functions or payloads apart.
+func callDigest(c *task.Call) string {
+	h := sha256.New()
+	for _, f := range c.Functions {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(f))))
+		h.Write([]byte(f))
+	}
+	h.Write([]byte{byte(c.Payload.Codec)})
+	h.Write(c.Payload.Bytes)
+	return string(h.Sum(nil)[:8])
+}
+
+// errDamaged says what is wrong with stored bytes.
+func errDamaged(id task.ID, what string) error {
+	return fmt.Errorf("%w: job %v %s", task.ErrDamaged, id, what)
+}
+
+// splitJob cuts the first stored job off b.
+func splitJob(b string) (v, rest string, ok bool) {
+	if len(b) < headerLen || b[0] != wireVersion {
+		return "", "", false
+	}
+	n := int(binary.BigEndian.Uint32([]byte(b[1:5])))
+	if n < headerLen || n > len(b) {
+		return "", "", false
+	}
+	return b[:n], b[n:], true
+}
+
+// decodeJob reads a stored job.
+func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
+	r := reader{b: v, i: 5}
+	flags = r.u8()
+	epoch := uint32(r.uint(3))
+	fails, losses := int(r.uint(2)), int(r.u8())
+	r.u8() // losses while alone: the scripts' business
+	pend := r.bytes(int(r.uint(2)))
+	if flags&flagInbox != 0 {
+		r.bytes(8)
+	}
+	j.ID, j.Posted = id, id.Time()
+	if flags&flagUnique != 0 {
+		j.Spec.UniqueKey = r.bytes(int(r.uint(2)))
+	}
+	if flags&flagIdem != 0 {
+		r.bytes(16)
+	}
+	j.Payload.Codec = task.Codec(r.u8())
+	info := r.bytes(int(r.uint(2)))
+	if r.bad || v[0] != wireVersion {
+		return j, flags, errDamaged(id, "is cut short or of an unknown version")
+	}
+	j.Payload.Bytes = []byte(v[r.i:])
+	j.Lease = task.Lease{ID: id, Epoch: epoch}
+	j.Attempt, j.Losses = fails+1, losses
+	if !setPend(&j, pend) {
+		return j, flags, errDamaged(id, "names no list")
+	}
+	j.Spec.Retention = id.Class().Duration()
+	if info != "" {
+		err = setMeta(&j.Call, info)
+	}
+	return j, flags, err
+}

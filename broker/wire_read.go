@@ -1,0 +1,145 @@
+package broker
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// reader reads fixed fields; past the end it reads zeros and turns bad.
+type reader struct {
+	b   string
+	i   int
+	bad bool
+}
+
+func (r *reader) bytes(n int) string {
+	if n < 0 || n > len(r.b)-r.i {
+		r.bad = true
+		return ""
+	}
+	s := r.b[r.i : r.i+n]
+	r.i += n
+	return s
+}
+
+func (r *reader) uint(width int) (n uint64) {
+	for _, c := range []byte(r.bytes(width)) {
+		n = n<<8 | uint64(c)
+	}
+	return n
+}
+
+func (r *reader) u8() byte { return byte(r.uint(1)) }
+
+// setPend reads queue, functions and priority out of a pend name.
+func setPend(j *task.Job, pend string) bool {
+	queue, rest, ok := strings.Cut(pend, ":")
+	if !ok || len(rest) < 3 || rest[len(rest)-2] != ':' {
+		return false
+	}
+	j.Spec.Queue = queue
+	if route := rest[:len(rest)-2]; route != "*" {
+		j.Functions = strings.Split(route, "+")
+	}
+	switch lane := rest[len(rest)-1]; {
+	case lane == laneSuspect:
+		j.Alone = true
+	default:
+		j.Spec.Priority = task.Level(strings.IndexByte(lanes, lane)%3 - 1)
+	}
+	return true
+}
+
+func setMeta(c *task.Call, info string) error {
+	var m meta
+	if err := decodeMeta(info, &m); err != nil {
+		return errDamaged(c.ID, err.Error())
+	}
+	c.Spec.MaxAttempts, c.Spec.Timeout = m.MaxAttempts, m.Timeout
+	c.Spec.BackoffMin, c.Spec.BackoffMax = m.BackoffMin, m.BackoffMax
+	c.Spec.Delay, c.Spec.Headers = m.Delay, m.Headers
+	c.Spec.IdempotencyKey, c.Depth = m.Idempotency, m.Depth
+	copy(c.Parent[:], m.Parent)
+	return nil
+}
+
+// decodeMeta decodes msgpack of our own making that may have been damaged.
+func decodeMeta(b string, into any) error {
+	if err := task.CheckMsgpack([]byte(b)); err != nil {
+		return err
+	}
+	return msgpack.Unmarshal([]byte(b), into)
+}
+
+// A tail is how an attempt ended:
+//
+//	codec of the result (1), +128 if remarks follow: their length (4) and they;
+//	then the result
+//
+// and a history is the remarks of failed attempts, each with its length.
+type remarks struct {
+	Failure  task.Failure `msgpack:"f,omitempty"`
+	Progress *float64     `msgpack:"p,omitempty"`
+	Text     *string      `msgpack:"t,omitempty"`
+	Short    *string      `msgpack:"s,omitempty"`
+}
+
+const hasRemarks = 0x80
+
+func encodeTail(o *task.Outcome) ([]byte, error) {
+	var info []byte
+	if o.Failure != (task.Failure{}) || o.Note != (task.Note{}) {
+		var err error
+		r := remarks{Failure: o.Failure.Clip(), Progress: o.Note.Progress, Text: o.Note.Text, Short: o.Note.Short}
+		if info, err = msgpack.Marshal(&r); err != nil {
+			return nil, err
+		}
+	}
+	b := make([]byte, 0, 5+len(info)+len(o.Result.Bytes))
+	b = append(b, byte(o.Result.Codec))
+	if info != nil {
+		b[0] |= hasRemarks
+		b = binary.BigEndian.AppendUint32(b, uint32(len(info)))
+		b = append(b, info...)
+	}
+	return append(b, o.Result.Bytes...), nil
+}
+
+func decodeTail(tail string) (d task.Data, m remarks, err error) {
+	r := reader{b: tail}
+	codec := r.u8()
+	if codec&hasRemarks != 0 {
+		if info := r.bytes(int(r.uint(4))); !r.bad {
+			err = decodeMeta(info, &m)
+		}
+	}
+	if r.bad {
+		return d, m, task.ErrDamaged
+	}
+	d.Codec = task.Codec(codec &^ hasRemarks)
+	if d.Codec != task.CodecNone {
+		d.Bytes = []byte(tail[r.i:])
+	}
+	return d, m, err
+}
+
+// decodeHistory reads the failures of past attempts.
+func decodeHistory(h string) (fs []task.Failure, last remarks, err error) {
+	r := reader{b: h}
+	for r.i < len(h) {
+		info := r.bytes(int(r.uint(4)))
+		if r.bad {
+			return fs, last, task.ErrDamaged
+		}
+		last = remarks{}
+		if err := decodeMeta(info, &last); err != nil {
+			return fs, last, err
+		}
+		fs = append(fs, last.Failure)
+	}
+	return fs, last, nil
+}

@@ -1,0 +1,209 @@
+package runtime
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// attempt is one run of a job. It is the [task.Attempt] that the task function
+// finds behind its context.
+type attempt struct {
+	w      *Worker
+	s      *session // under which its job was claimed
+	p      *part
+	job    task.Job       // with the defaults of its functions
+	todo   []task.Handler // in this order
+	fault  error          // why it cannot run
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	expire context.CancelFunc // frees the timer of the time-out; nil if there is none
+
+	ended atomic.Bool // who sets it reports the attempt: its goroutine or the watchdog
+
+	// The pool's lock guards these.
+	place    int           // in pool.attempts
+	deadline time.Time     // when it is abandoned; zero if nothing has ended its context
+	waits    int           // goroutines of it that wait for other jobs
+	slot     bool          // it has one
+	wants    bool          // it wants one back; then resumed is closed when it has it
+	inLine   bool          // it is in pool.line
+	resumed  chan struct{} // see wants
+
+	mu       sync.Mutex         // guards these
+	observed func(task.Outcome) // tells the observer
+	note     task.Note          // all that it has said of itself
+	log      *slog.Logger
+
+	noting sync.Mutex   // held while a note is sent, so that none overtakes another
+	edges  sync.RWMutex // held for writing while its edges of the wait graph are removed
+	births births
+}
+
+// newAttempt makes the attempt of a job that was claimed under s in p.
+func (w *Worker) newAttempt(s *session, p *part, j *task.Job) *attempt {
+	a := &attempt{w: w, s: s, p: p, job: *j}
+	var under task.Spec
+	if a.todo, a.fault = w.functions.find(j.Functions); a.fault == nil {
+		under = a.todo[0].Defaults()
+	}
+	a.job.Spec = j.Spec.WithDefaults(under)
+	a.ctx, a.cancel = context.WithCancelCause(w.base)
+	if d := a.job.Spec.Timeout; d > 0 {
+		a.deadline = time.Now().Add(d).Add(w.cfg.AbandonAfter)
+		a.ctx, a.expire = context.WithTimeoutCause(a.ctx, d, task.ErrTimeout)
+	}
+	return a
+}
+
+// release frees what the context holds.
+func (a *attempt) release() {
+	a.cancel(nil)
+	if a.expire != nil {
+		a.expire()
+	}
+}
+
+// run runs the attempt and reports it.
+func (a *attempt) run() {
+	out, err := task.Data{}, errExited // unless the functions return
+	defer func() {                     // even if they end the goroutine
+		if !a.end(out, err) {
+			a.w.abandoned.Add(-1)
+		}
+		a.release()
+	}()
+	out, err = a.call()
+}
+
+// call calls the functions one after the other and returns what the last one
+// returned. A panic is an error.
+func (a *attempt) call() (out task.Data, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = task.Data{}, newPanicError(v)
+		}
+	}()
+	if a.fault != nil {
+		return task.Data{}, task.Permanent(a.fault)
+	}
+	ctx := task.NewContext(a.observe(), a)
+	for _, h := range a.todo {
+		err = errExited // stays if a panic(nil) is let through by GODEBUG=panicnil=1
+		if out, err = h.Invoke(ctx, a.job.Payload); err != nil {
+			return task.Data{}, err
+		}
+	}
+	return out, nil
+}
+
+// observe tells the observer that the attempt begins, and returns its context.
+func (a *attempt) observe() context.Context {
+	o := a.w.cfg.Observer
+	if o == nil {
+		return a.ctx
+	}
+	ctx, end := o.Attempt(a.ctx, a.job)
+	a.mu.Lock()
+	a.observed = end
+	a.mu.Unlock()
+	return ctx
+}
+
+// end reports how the attempt ended; false if that was done before.
+func (a *attempt) end(out task.Data, err error) bool {
+	if !a.ended.CompareAndSwap(false, true) {
+		return false
+	}
+	cause := context.Cause(a.ctx)
+	o := a.outcome(out, err, cause)
+	a.mention(&o)
+	a.tell(o, cause)
+	a.w.pool.settle(a, o)
+	return true
+}
+
+// outcome returns what to report; without a verdict there is nothing to report.
+func (a *attempt) outcome(out task.Data, err, cause error) task.Outcome {
+	r := a.judge(err, cause)
+	o := task.Outcome{Lease: a.job.Lease, Verdict: r.verdict, Delay: r.delay, Note: a.noted()}
+	if r.verdict == task.Succeed {
+		o.Result = out
+	}
+	if r.failure.Kind != "" {
+		o.Failure = r.failure.Clip()
+		o.Failure.Attempt, o.Failure.Worker, o.Failure.At = a.job.Attempt, a.w.cfg.Name, time.Now()
+	}
+	return o
+}
+
+// judge is the function judge, proof against errors whose methods panic.
+func (a *attempt) judge(err, cause error) (r ruling) {
+	defer func() {
+		if v := recover(); v != nil {
+			r = judge(&a.job, newPanicError(v), cause, rand.Int64N)
+		}
+	}()
+	return judge(&a.job, err, cause, rand.Int64N)
+}
+
+// tell tells the observer that the attempt is over.
+func (a *attempt) tell(o task.Outcome, cause error) {
+	a.mu.Lock()
+	end := a.observed
+	a.mu.Unlock()
+	if end == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			a.Logger().Error("the observer panicked", "error", newPanicError(v))
+		}
+	}()
+	if o.Verdict == 0 && cause == task.ErrCancelled { //nolint:errorlint // it is the worker who gave the cause
+		o.Verdict = task.CancelJob
+	}
+	end(o)
+}
+
+// mention logs an attempt that failed.
+func (a *attempt) mention(o *task.Outcome) {
+	if o.Failure.Kind == "" {
+		return
+	}
+	level := slog.LevelInfo
+	switch o.Verdict {
+	case task.Fail:
+		level = slog.LevelError
+	case task.Retry:
+		level = slog.LevelWarn
+	}
+	log := a.Logger()
+	if !log.Enabled(a.ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.Any("verdict", o.Verdict), slog.String("kind", o.Failure.Kind), slog.String("error", o.Failure.Message)}
+	if o.Verdict == task.Retry {
+		attrs = append(attrs, slog.Duration("delay", o.Delay))
+	}
+	if o.Failure.Stack != "" {
+		attrs = append(attrs, slog.String("stack", o.Failure.Stack))
+	}
+	log.LogAttrs(a.ctx, level, "attempt failed", attrs...)
+}
+
+// Logger implements [task.Attempt].
+func (a *attempt) Logger() *slog.Logger {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.log == nil {
+		a.log = a.w.log.With("job", a.job.ID.String(), "task", strings.Join(a.job.Functions, "+"), "attempt", a.job.Attempt)
+	}
+	return a.log
+}

@@ -1,0 +1,58 @@
+package runtime
+
+import (
+	"context"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// Jobs is what a client needs of a broker.
+type Jobs interface{ task.Port }
+
+// Leases is how a worker gets jobs and says what became of them. Its methods
+// are safe for concurrent use and end in bounded time by themselves.
+type Leases interface {
+	// Join opens a session. From then on, until the session ends, the broker may
+	// call signal at any time and from any goroutine; signal does not block.
+	Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error)
+	// Exchange reports and asks in one step. The same number gets the same
+	// answer. It returns [task.ErrGone] if there is no such session, and a
+	// [*task.OutcomeError] that wraps [task.ErrTooLarge], having sent nothing, if
+	// a result is over the limit. It does not keep x.Done after it has returned.
+	Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error)
+	// Beat keeps the session and all its leases for another LeaseTTL, and returns
+	// which of its jobs were cancelled; it may say so more than once. It returns
+	// [task.ErrGone] if there is no such session.
+	Beat(ctx context.Context, s task.SessionID) (revoked []task.ID, err error)
+	// Leave ends the session; what it still holds goes to others at once.
+	Leave(ctx context.Context, s task.SessionID) error
+	// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if l
+	// is not the lease of its job any more.
+	Note(ctx context.Context, l task.Lease, n task.Note) error
+	// Partitions returns how many partitions there are, at least 1. It is fixed.
+	Partitions() int
+}
+
+// Ticker moves what has come due. The broker itself sees to it that each
+// partition is ticked about once a second, however often it is asked.
+type Ticker interface {
+	Tick(ctx context.Context) (task.Ticked, error)
+}
+
+// Waits keeps the edges of the graph of jobs that wait for jobs.
+type Waits interface {
+	// Block notes that waiter waits for the jobs on, beside those it was said to
+	// wait for before. It returns [task.ErrCycle] or [task.ErrTooDeep], having
+	// noted nothing, if that must not be.
+	Block(ctx context.Context, waiter task.Job, on []task.ID) error
+	// Unblock notes that waiter waits for nothing any more.
+	Unblock(ctx context.Context, waiter task.ID) error
+}
+
+// Broker is what a worker needs.
+type Broker interface {
+	Jobs
+	Leases
+	Ticker
+	Waits
+}

@@ -1,0 +1,89 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// errOver is what a function gets that goes on when its attempt is over.
+var errOver = fmt.Errorf("%w: the attempt is over", task.ErrLeaseLost)
+
+// Job implements [task.Attempt].
+func (a *attempt) Job() task.Job { return a.job }
+
+// Post implements [task.Port]: the calls become children of the job.
+func (a *attempt) Post(ctx context.Context, calls []task.Call) ([]task.ID, error) {
+	if a.ended.Load() {
+		return nil, errOver
+	}
+	named := a.births.name(&a.job, calls)
+	ids, err := post(ctx, a.w.b, a.w.observers, calls)
+	if err != nil {
+		first := 0
+		if pe, ok := errors.AsType[*task.PostError](err); ok {
+			first = pe.First
+		}
+		a.births.fail(named, first)
+	}
+	return ids, err
+}
+
+// Submit implements [task.Port].
+func (a *attempt) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
+	if a.ended.Load() {
+		return task.RunID{}, errOver
+	}
+	return a.w.b.Submit(ctx, p)
+}
+
+// Read implements [task.Port].
+func (a *attempt) Read(ctx context.Context, ids []task.ID) ([]task.Record, error) {
+	return a.w.b.Read(ctx, ids)
+}
+
+// Cancel implements [task.Port].
+func (a *attempt) Cancel(ctx context.Context, id task.ID) (task.State, error) {
+	return a.w.b.Cancel(ctx, id)
+}
+
+// Note implements [task.Attempt]. The broker is sent all that the attempt has
+// said of itself so far, and with the outcome it gets it again.
+func (a *attempt) Note(ctx context.Context, n task.Note) error {
+	a.noting.Lock()
+	defer a.noting.Unlock()
+	if a.ended.Load() {
+		return errOver
+	}
+	err := a.w.b.Note(ctx, a.job.Lease, a.add(n))
+	if errors.Is(err, task.ErrLeaseLost) || errors.Is(err, task.ErrGone) {
+		a.w.stop([]*attempt{a}, task.ErrLeaseLost)
+		return fmt.Errorf("%w: %w", task.ErrLeaseLost, err)
+	}
+	return err
+}
+
+// add adds n to what the attempt has said, and returns all of it.
+func (a *attempt) add(n task.Note) task.Note {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n.Progress != nil {
+		a.note.Progress = n.Progress
+	}
+	if n.Text != nil {
+		a.note.Text = n.Text
+	}
+	if n.Short != nil {
+		a.note.Short = n.Short
+	}
+	return a.note
+}
+
+// noted returns all that the attempt has said.
+func (a *attempt) noted() task.Note {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.note
+}

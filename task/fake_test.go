@@ -1,0 +1,116 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+)
+
+func isInvalid(err error) bool { return errors.Is(err, ErrInvalid) }
+
+// fakePort is a queue that runs nothing: its jobs end as ends says.
+type fakePort struct {
+	err error // of every method, if not nil
+
+	mu      sync.Mutex
+	calls   []Call
+	plans   []Plan
+	ends    map[ID]Settled
+	awaited [][]ID
+	read    []ID
+	ended   []ID // cancelled
+}
+
+func (p *fakePort) Post(_ context.Context, calls []Call) ([]ID, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return nil, p.err
+	}
+	ids := make([]ID, len(calls))
+	for i := range calls {
+		if calls[i].ID.IsZero() {
+			calls[i].ID = NewID(1, KindLone, 1, 0, uint32(len(p.calls)), 0)
+		}
+		ids[i] = calls[i].ID
+		p.calls = append(p.calls, calls[i])
+	}
+	return ids, nil
+}
+
+func (p *fakePort) Submit(_ context.Context, plan Plan) (RunID, error) {
+	p.plans = append(p.plans, plan)
+	return NewID(1, KindRun, 1, 0, 0, 0), p.err
+}
+
+func (p *fakePort) Await(_ context.Context, ids []ID) ([]Settled, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.awaited = append(p.awaited, slices.Clone(ids))
+	ends := make([]Settled, len(ids))
+	for i, id := range ids {
+		end, ok := p.ends[id]
+		if !ok {
+			return nil, fmt.Errorf("%w: %v", ErrUnknown, id)
+		}
+		end.ID = id
+		ends[i] = end
+	}
+	return ends, p.err
+}
+
+func (p *fakePort) Read(_ context.Context, ids []ID) ([]Record, error) {
+	p.read = append(p.read, ids...)
+	rs := make([]Record, len(ids))
+	for i, id := range ids {
+		rs[i] = Record{Job: Job{Call: Call{ID: id}}, State: Running, Progress: 40}
+	}
+	return rs, p.err
+}
+
+func (p *fakePort) Cancel(_ context.Context, id ID) (State, error) {
+	p.ended = append(p.ended, id)
+	return Cancelled, p.err
+}
+
+// succeed makes jobs end with values.
+func (p *fakePort) succeed(t *testing.T, values ...any) []ID {
+	t.Helper()
+	ids := make([]ID, len(values))
+	for i, v := range values {
+		d, err := Encode(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = NewID(2, KindLone, 1, 0, uint32(i), 0)
+		p.end(ids[i], Settled{State: Succeeded, Result: d})
+	}
+	return ids
+}
+
+func (p *fakePort) end(id ID, s Settled) {
+	if p.ends == nil {
+		p.ends = make(map[ID]Settled)
+	}
+	p.ends[id] = s
+}
+
+// fakeAttempt is the port of a running job.
+type fakeAttempt struct {
+	fakePort
+	job   Job
+	notes []Note
+}
+
+func (a *fakeAttempt) Job() Job { return a.job }
+
+func (a *fakeAttempt) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func (a *fakeAttempt) Note(_ context.Context, n Note) error {
+	a.notes = append(a.notes, n)
+	return a.err
+}

@@ -1,0 +1,162 @@
+package task
+
+import (
+	"context"
+	"fmt"
+)
+
+// Handle is a posted job whose result is a T. It is a value, may be copied, and
+// its methods are safe for concurrent use.
+type Handle[T any] struct {
+	id ID
+	p  Port
+}
+
+// At returns the handle of a job that was posted elsewhere. That its result is
+// a T is taken on trust; Wait says so if it is not.
+func At[T any](ctx context.Context, id ID) Handle[T] {
+	p, _ := port(ctx) // without one, the methods look in their own context
+	return Handle[T]{id, p}
+}
+
+// ID returns the job's ID.
+func (h Handle[T]) ID() ID { return h.id }
+
+// port prefers the queue of ctx: within a task it gives the slot back.
+func (h Handle[T]) port(ctx context.Context) (Port, error) {
+	p, err := port(ctx)
+	if err != nil && h.p != nil {
+		return h.p, nil
+	}
+	return p, err
+}
+
+// Wait waits for the end of the job and returns its result. It ends with a
+// [*JobError] if the job did not succeed, with ctx's error, or with
+// [ErrUnknown] or [ErrExpired]; it never misses a result that came before it.
+func (h Handle[T]) Wait(ctx context.Context) (T, error) {
+	var zero T
+	p, err := h.port(ctx)
+	if err != nil {
+		return zero, err
+	}
+	s, err := await(ctx, p, h.id)
+	if err != nil {
+		return zero, err
+	}
+	return decode[T](s.Result)
+}
+
+// Cancel ends the job as cancelled. Once it has returned, nothing of the job
+// starts any more; a running attempt is told. It returns the state that the job
+// has then: [Cancelled], or the one it had ended with before.
+func (h Handle[T]) Cancel(ctx context.Context) (State, error) {
+	p, err := h.port(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return p.Cancel(ctx, h.id)
+}
+
+// Record returns all that is kept of the job.
+func (h Handle[T]) Record(ctx context.Context) (Record, error) {
+	p, err := h.port(ctx)
+	if err != nil {
+		return Record{}, err
+	}
+	return readOne(ctx, p, h.id)
+}
+
+// Progress returns the job's state and how far it is, in percent.
+func (h Handle[T]) Progress(ctx context.Context) (State, float64, error) {
+	r, err := h.Record(ctx)
+	return r.State, r.Progress, err
+}
+
+// Ref returns a reference to the job's result, to be put into the input of
+// another job.
+func (h Handle[T]) Ref() Ref[T] { return Ref[T]{form: refJob, id: h.id} }
+
+// WaitAll waits for all jobs and returns their results in order. It ends at the
+// first job, in that order, that did not succeed.
+func WaitAll[T any](ctx context.Context, hs []Handle[T]) ([]T, error) {
+	if len(hs) == 0 {
+		return nil, nil
+	}
+	p, err := hs[0].port(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]ID, len(hs))
+	for i, h := range hs {
+		ids[i] = h.id
+	}
+	return results[T](ctx, p, ids)
+}
+
+// Results waits for the jobs and returns how each ended, failed ones included.
+// Use it where [WaitAll] would give up at the first failure.
+func Results[T any](ctx context.Context, hs []Handle[T]) ([]Result[T], error) {
+	if len(hs) == 0 {
+		return nil, nil
+	}
+	p, err := hs[0].port(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]ID, len(hs))
+	for i, h := range hs {
+		ids[i] = h.id
+	}
+	ends, err := p.Await(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Result[T], len(ends))
+	for i, s := range ends {
+		if out[i].Err = s.Err(); out[i].Err == nil {
+			out[i].Value, out[i].Err = decode[T](s.Result)
+		}
+	}
+	return out, nil
+}
+
+// Result is how a job ended: with a value or with an error.
+type Result[T any] struct {
+	Value T
+	Err   error // nil, a [*JobError], or why the value cannot be decoded
+}
+
+func readOne(ctx context.Context, p Port, id ID) (Record, error) {
+	rs, err := p.Read(ctx, []ID{id})
+	if err != nil {
+		return Record{}, err
+	}
+	return rs[0], nil
+}
+
+// await waits for one job; a job that did not succeed is an error.
+func await(ctx context.Context, p Port, id ID) (Settled, error) {
+	ends, err := p.Await(ctx, []ID{id})
+	if err != nil {
+		return Settled{}, err
+	}
+	return ends[0], ends[0].Err()
+}
+
+func results[T any](ctx context.Context, p Port, ids []ID) ([]T, error) {
+	ends, err := p.Await(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(ends))
+	for i, s := range ends {
+		if err := s.Err(); err != nil {
+			return nil, err
+		}
+		if out[i], err = decode[T](s.Result); err != nil {
+			return nil, fmt.Errorf("result of job %v: %w", s.ID, err)
+		}
+	}
+	return out, nil
+}
