@@ -14,8 +14,8 @@ const maxVisited = 20_000
 
 // Block notes that a running attempt waits for other jobs, and looks whether they
 // wait for it: [task.ErrCycle]. It returns [task.ErrTooDeep] if more than
-// [task.MaxWaitDepth] jobs wait inside one another. After an error, nothing is
-// noted.
+// [task.MaxWaitDepth] jobs wait inside one another. Several waits of one
+// attempt add up until [Broker.Unblock]; after an error nothing is noted.
 func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error {
 	depth, err := b.waitDepth(ctx, waiter)
 	if err != nil {

@@ -50,8 +50,7 @@ func newBroker(cfg Config, rdb redis.UniversalClient, d dialect, clock string) (
 		return nil, err
 	}
 	b := &Broker{cfg: cfg, rdb: rdb, scripts: s, log: cfg.Logger, clock: clock}
-	// background: a broker lives until Close; its calls have contexts of their own.
-	b.life, b.stop = context.WithCancelCause(context.Background())
+	b.life, b.stop = context.WithCancelCause(context.Background()) // background: a broker lives until Close
 	for p := range cfg.Partitions {
 		b.prefixes = append(b.prefixes, prefix(cfg.Namespace, p, cfg.Partitions))
 		b.posters = append(b.posters, b.newPoster(p))

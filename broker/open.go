@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,11 +36,22 @@ func Open(ctx context.Context, rawURL string, cfg Config) (*Broker, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: broker: unknown scheme %q; want redis, rediss, redis+sentinel, redis+cluster, unix, local or embedded", task.ErrInvalid, u.Scheme)
 	}
+	quiet.Do(func() { redis.SetLogger(clientLog{}) })
 	cfg = cfg.withDefaults(u.Scheme == "redis+cluster" || u.Scheme == "rediss+cluster")
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	return open(ctx, u, cfg)
+}
+
+// quiet sends what the client library logs, for the whole process, where our own
+// log goes: it reports each failed dial, and so do we.
+var quiet sync.Once
+
+type clientLog struct{}
+
+func (clientLog) Printf(ctx context.Context, format string, args ...any) {
+	slog.DebugContext(ctx, "mlq: redis client: "+fmt.Sprintf(format, args...))
 }
 
 var schemes = map[string]func(context.Context, *url.URL, Config) (*Broker, error){
@@ -119,7 +132,7 @@ func connect(ctx context.Context, rdb redis.UniversalClient, cfg Config, closers
 	b.closers = closers
 	if err := b.check(ctx); err != nil {
 		_ = b.Close()
-		return nil, fmt.Errorf("broker: open: %w", err)
+		return nil, err
 	}
 	return b, nil
 }

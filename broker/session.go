@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -22,6 +23,9 @@ type session struct {
 	listeners int
 	group     string
 	ttl       int64 // ms
+
+	mu   sync.Mutex // of Beat
+	said time.Time  // when the broker was last told what the session can do
 }
 
 // groupFor is how long a group of like workers is remembered; they say that they
@@ -35,8 +39,8 @@ const (
 )
 
 // Join begins a session for worker w. signal is called with hints for it, from a
-// goroutine of the broker, and must not block. Join again under the same session
-// with [Broker.Beat]; a session that was lost is replaced by joining anew.
+// goroutine of the broker, and must not block. A session lives by [Broker.Beat] and
+// [Broker.Exchange]; one that was lost is replaced by joining anew.
 func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error) {
 	s, err := newSession(w)
 	if err != nil {
@@ -75,7 +79,7 @@ func newSession(w task.Worker) (*session, error) {
 			return nil, err
 		}
 	}
-	s := &session{worker: w, ttl: w.LeaseTTL.Milliseconds()}
+	s := &session{worker: w, ttl: w.LeaseTTL.Milliseconds(), said: time.Now()}
 	queues, functions := slices.Sorted(slices.Values(w.Queues)), slices.Sorted(slices.Values(w.Functions))
 	s.queues = strings.Join(w.Queues, ",")
 	s.functions = "," + strings.Join(functions, ",") + ","
@@ -118,12 +122,15 @@ func (b *Broker) session(id task.SessionID) (*session, error) {
 }
 
 // Beat extends a session's lease, and returns its attempts that were cancelled
-// lately. It returns [task.ErrGone] if the session was lost.
+// lately. It returns [task.ErrGone] if the session was lost. Now and then it also
+// says again what the session can do.
 func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID, err error) {
 	s, err := b.session(id)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for p := range b.prefixes {
 		a, err := b.ask(ctx, b.scripts.beat, p, id[:], s.ttl)
 		if err == nil {
@@ -132,30 +139,20 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 		if err != nil {
 			return nil, err
 		}
+		if time.Since(s.said) > groupFor/3 {
+			if err := b.hello(ctx, p, id, s); err != nil {
+				return nil, err
+			}
+		}
 		ids := a.str(0)
 		for ; len(ids) >= 16; ids = ids[16:] {
 			revoked = append(revoked, task.ID([]byte(ids[:16])))
 		}
 	}
+	if time.Since(s.said) > groupFor/3 {
+		s.said = time.Now()
+	}
 	return revoked, nil
-}
-
-// Remind tells the broker again what a session can do. Workers do it from time
-// to time: groups that nobody speaks for are forgotten after three hours.
-func (b *Broker) Remind(ctx context.Context, id task.SessionID) error {
-	s, err := b.session(id)
-	if err != nil {
-		return err
-	}
-	if _, err := b.Beat(ctx, id); err != nil {
-		return err
-	}
-	for p := range b.prefixes {
-		if err := b.hello(ctx, p, id, s); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Leave ends a session. What it still owns is taken back by the next tick.

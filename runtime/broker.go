@@ -46,7 +46,7 @@ type Waits interface {
 	// noted nothing, if that must not be.
 	Block(ctx context.Context, waiter task.Job, on []task.ID) error
 	// Unblock notes that waiter waits for nothing any more.
-	Unblock(ctx context.Context, waiter task.ID) error
+	Unblock(ctx context.Context, waiter task.Job) error
 }
 
 // Broker is what a worker needs.

@@ -82,3 +82,12 @@ func (r *registry) find(filter []string) ([]task.Handler, error) {
 func (r *registry) unknown(name string) error {
 	return &unknownError{name: name, meant: task.Nearest(name, slices.Clone(r.names))}
 }
+
+// all returns the functions in order of registration.
+func (r *registry) all() []task.Handler {
+	var out []task.Handler
+	for _, name := range r.names {
+		out = append(out, r.named[name]...)
+	}
+	return out
+}

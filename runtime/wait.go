@@ -100,7 +100,7 @@ func (a *attempt) unblock(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unblockTimeout)
 	defer cancel()
-	if err := a.w.b.Unblock(ctx, a.job.ID); err != nil {
+	if err := a.w.b.Unblock(ctx, a.job); err != nil {
 		a.w.complaints.about(ctx, "unblock", err)
 	}
 }

@@ -71,9 +71,10 @@ func (q *pool) claiming() bool {
 // claimed: what those wait for that wait.
 func (q *pool) childrenOnly() bool { return q.blocked > q.maxBlocked || q.alone != nil }
 
-// others returns how many jobs the worker holds or may be about to get, beside
-// done ones that are reported.
-func (q *pool) others(done int) int { return q.held - done + q.reserved }
+// others returns how many jobs the worker runs or may be about to get, beside
+// done ones that are reported. Blocked attempts do not count: they may wait for
+// the very suspect that wants to be alone, and are not charged if they are lost.
+func (q *pool) others(done int) int { return q.held - q.blocked - done + q.reserved }
 
 // kick wakes the fetchers that have something to say or to ask.
 func (q *pool) kick() {

@@ -55,8 +55,8 @@ type Exchange struct {
 	Number uint64
 	Done   []Outcome
 	Want   int // at most this many jobs
-	// Held is how many attempts the session goes on holding, blocked ones
-	// included. Only a session that holds none is given a suspect.
+	// Held is how many attempts the session goes on running, blocked ones not
+	// included. Only a session that runs none is given a suspect.
 	Held int
 	// Children asks for jobs that were posted by jobs only, newest first.
 	Children bool

@@ -1,3 +1,5 @@
+// The tools of those who work on MLQ, apart so that its users never see them:
+// go tool -modfile=tools/go.mod golangci-lint run
 module github.com/gomlq/mlq/tools
 
 go 1.26.0

@@ -5,14 +5,18 @@
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  ID
 -- ARGV[2]  session and epoch
--- ARGV[3]  its depth (2) and the IDs it waits for; '' for none any more
+-- ARGV[3]  its depth (2) and IDs it waits for, beside those it waits for already;
+--          '' for none any more
 --
 -- Returns {'OK'}, or {'LOST'}: another owns the job; nothing was changed.
+local LONG = 320000 -- past this, older edges are forgotten
 local own = call('HGET', T .. 'own', ARGV[1])
 if not own or sub(own, 1, 11) ~= ARGV[2] then return { 'LOST' } end
 if ARGV[3] == '' then
   call('HDEL', T .. 'waits', ARGV[1])
 else
-  call('HSET', T .. 'waits', ARGV[1], ARGV[3])
+  local old = call('HGET', T .. 'waits', ARGV[1]) or ''
+  if #old > LONG then old = '' end
+  call('HSET', T .. 'waits', ARGV[1], ARGV[3] .. sub(old, 3))
 end
 return { 'OK' }

@@ -8,7 +8,7 @@
 -- ARGV[1]   session
 -- ARGV[2]   number of this exchange, from 1; the same again gets the same answer
 -- ARGV[3]   how many jobs are wanted, 0 to 128
--- ARGV[4]   how many attempts the session holds besides those that end here
+-- ARGV[4]   how many attempts the session runs besides those that end here
 -- ARGV[5]   1: only jobs posted by jobs, newest first
 -- ARGV[6]   lease, ms
 -- ARGV[7]   queues it serves, joined by commas

@@ -153,7 +153,7 @@ func (a *attempt) Read(ctx context.Context, ids []task.ID) ([]task.Record, error
 // own is the record of the job under test.
 func (a *attempt) own() task.Record {
 	r := task.Record{Job: a.job, State: task.Running, ShortResult: a.r.Short()}
-	r.Progress, _ = a.r.Progress()
+	r.Progress, r.Note = a.r.Progress()
 	return r
 }
 

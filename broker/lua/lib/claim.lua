@@ -72,7 +72,7 @@ local function claim(session, want, held, children, turn, qs, functions, listene
   for q = 1, #qs do
     local queue = qs[(q + turn - 1) % #qs + 1]
     local lanes = candidates(queue, functions, listeners)
-    local alone = want > 0 and not children and #out.ids == 0 and suspect(lanes, session, held, turn, out)
+    local alone = want > 0 and #out.ids == 0 and suspect(lanes, session, held, turn, out)
     for look = 1, 2 do
       if alone or #out.ids >= want or #out.back > 0 then break end
       local got, n = { e = {}, p = {} }, want - #out.ids

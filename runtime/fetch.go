@@ -1,0 +1,95 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	goruntime "runtime"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// fetch exchanges with partition p until ctx ends: whenever there is something
+// to say or to ask, one exchange at a time.
+func (w *Worker) fetch(ctx context.Context, p *part) {
+	for {
+		goruntime.Gosched() // attempts about to end go into this exchange
+		x, s, ok := w.pool.take(p)
+		if !ok {
+			select {
+			case <-p.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		got, err := w.exchange(s, &x)
+		if err == nil {
+			w.start(s, p, &x, &got)
+			continue
+		}
+		if errors.Is(err, task.ErrGone) {
+			w.lose(s)
+		}
+		w.pool.fail(p, &x)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// exchange sends x until it is answered. It is repeated unchanged, for the
+// broker may have done it and only the answer was lost. The error is
+// [task.ErrGone], or says that the session is over for other reasons.
+func (w *Worker) exchange(s *session, x *task.Exchange) (task.Exchanged, error) {
+	var p pause
+	for {
+		got, err := w.b.Exchange(s.ctx, *x)
+		if err == nil || errors.Is(err, task.ErrGone) || s.ctx.Err() != nil {
+			return got, err
+		}
+		if refuse(x, err) {
+			continue
+		}
+		w.complaints.about(s.ctx, "exchange", err)
+		if !sleep(s.ctx, p.next(err)) {
+			return got, err
+		}
+	}
+}
+
+// refuse makes a failure of the outcome that err says is too large. Nothing of
+// x was sent, so x may still be changed.
+func refuse(x *task.Exchange, err error) bool {
+	oe, ok := errors.AsType[*task.OutcomeError](err)
+	if !ok || !errors.Is(err, task.ErrTooLarge) || oe.Index < 0 || oe.Index >= len(x.Done) {
+		return false
+	}
+	o := &x.Done[oe.Index]
+	if o.Verdict != task.Succeed {
+		return false // it was no result that is too large
+	}
+	o.Verdict, o.Result = task.Fail, task.Data{}
+	o.Failure = task.Failure{Kind: task.FailureTooLarge, Message: oe.Err.Error()}.Clip()
+	return true
+}
+
+// start starts the jobs of the answer got to x.
+func (w *Worker) start(s *session, p *part, x *task.Exchange, got *task.Exchanged) {
+	if len(got.Lost) > 0 {
+		w.log.Warn("attempts ended when their jobs were not this worker's any more", "count", len(got.Lost), "first", got.Lost[0])
+	}
+	as := p.batch[:0]
+	for i := range got.Jobs {
+		as = append(as, w.newAttempt(s, p, &got.Jobs[i]))
+	}
+	started := w.pool.answer(p, s, x, got, as)
+	for _, a := range as {
+		if started {
+			go a.run() // the pool counts it; the drain waits for it
+		} else {
+			a.release()
+		}
+	}
+	clear(as)
+	p.batch = as
+}

@@ -1,0 +1,114 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// Worker claims jobs and runs them. Make one with [NewWorker].
+type Worker struct {
+	b          Broker
+	cfg        Config
+	log        *slog.Logger
+	complaints complaints
+	functions  registry
+	observers  []PostObserver // of posts made by jobs
+
+	started   atomic.Bool
+	base      context.Context // of every attempt; does not end
+	pool      *pool
+	abandoned atomic.Int64
+}
+
+// NewWorker returns a worker that runs jobs of the tasks hs. It reports every
+// fault of c and hs at once; such an error wraps [task.ErrInvalid] where it is
+// about a name or a task. It does not talk to b.
+func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
+	functions, err := newRegistry(hs)
+	c = c.withDefaults(hs)
+	var missing error
+	if b == nil {
+		missing = errors.New("runtime: the broker is nil; open one with broker.Open")
+	}
+	if err := errors.Join(missing, c.validate(), err); err != nil {
+		return nil, err
+	}
+	w := &Worker{b: b, cfg: c, functions: functions, pool: newPool(c.Slots, c.MaxBlocked)}
+	w.log = c.Logger.With("worker", c.Name)
+	w.complaints.log = w.log
+	if o, ok := c.Observer.(PostObserver); ok {
+		w.observers = []PostObserver{o}
+	}
+	return w, nil
+}
+
+// Abandoned returns how many attempts go on although they were given up: their
+// contexts have ended, and AbandonAfter has passed since. Each is a goroutine
+// that is lost to the process until the task function returns.
+func (w *Worker) Abandoned() int { return int(w.abandoned.Load()) }
+
+// Run joins the broker and works until ctx ends; then it drains: it claims
+// nothing more, lets the attempts end for Config.Grace, ends the contexts of
+// those left with [task.ErrShutdown], hands their jobs back, and leaves.
+//
+// It returns nil after a clean drain, else how many attempts it had to leave
+// behind or could not report. It returns at once with the broker's error if the
+// broker refuses the worker; one that cannot be reached is waited for. A worker
+// runs once.
+func (w *Worker) Run(ctx context.Context) error {
+	if !w.started.CompareAndSwap(false, true) {
+		return errors.New("runtime: this worker has run already; make another one with NewWorker")
+	}
+	if name, meant := misspelt(w.cfg.Queues, queuesOf(w.functions.all())); name != "" {
+		w.log.Warn("no task is defined for a queue of this worker; is it misspelt?", "queue", name, "meant", meant)
+	}
+	// Attempts and calls must outlive ctx: the drain needs them.
+	w.base = context.WithoutCancel(ctx)
+	calls, stop := context.WithCancel(w.base)
+	defer stop()
+	s, err := w.join(ctx, calls, func(err error) bool { return errors.Is(err, task.ErrUnavailable) })
+	switch {
+	case s == nil && ctx.Err() != nil:
+		return nil
+	case s == nil:
+		return fmt.Errorf("runtime: join the broker: %w", err)
+	}
+	for i := range w.b.Partitions() {
+		w.pool.parts = append(w.pool.parts, newPart(i))
+	}
+	w.pool.open(s)
+
+	var wg sync.WaitGroup
+	for _, p := range w.pool.parts {
+		wg.Go(func() { w.fetch(calls, p) })
+	}
+	wg.Go(func() { w.heart(ctx, calls, s) })
+	wg.Go(func() { w.watchdog(calls) })
+	wg.Go(func() { w.pace(ctx) })
+	if !w.cfg.NoTick {
+		wg.Go(func() { w.tick(ctx, calls) })
+	}
+	<-ctx.Done()
+	err = w.drain()
+	stop()
+	wg.Wait()
+	w.leave()
+	return err
+}
+
+// self is what the worker says of itself when it joins.
+func (w *Worker) self() task.Worker {
+	return task.Worker{
+		Name: w.cfg.Name, Host: host(), PID: os.Getpid(),
+		Queues: w.cfg.Queues, Functions: w.functions.names, Listeners: len(w.functions.listeners) > 0,
+		Slots: w.cfg.Slots, LeaseTTL: w.cfg.LeaseTTL, Started: time.Now(),
+	}
+}
