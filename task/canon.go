@@ -13,7 +13,7 @@ import (
 // since Go walks over a map in any order.
 func holdsMaps(t reflect.Type) bool {
 	if known, ok := mapHolders.Load(t); ok {
-		return known.(bool)
+		return known == true
 	}
 	holds := findMaps(t, map[reflect.Type]bool{})
 	mapHolders.Store(t, holds)

@@ -23,7 +23,8 @@ func CheckMsgpack(b []byte) error {
 func check(b []byte) (bodies []int, err error) {
 	c := checker{b: b}
 	// One entry for each open container: how many values are still to come.
-	open := []int{1}
+	var shallow [16]int // most data need no more
+	open := append(shallow[:0], 1)
 	for len(open) > 0 {
 		if open[len(open)-1] == 0 {
 			open = open[:len(open)-1]

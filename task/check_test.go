@@ -285,11 +285,11 @@ func FuzzCheckMsgpack(f *testing.F) {
 	})
 }
 
-func mustEncode(t testing.TB, v any) Data {
-	t.Helper()
+func mustEncode(tb testing.TB, v any) Data {
+	tb.Helper()
 	d, err := Encode(v)
 	if err != nil {
-		t.Fatalf("Encode(%#v): %v", v, err)
+		tb.Fatalf("Encode(%#v): %v", v, err)
 	}
 	return d
 }

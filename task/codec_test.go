@@ -15,14 +15,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// tb is what a test and a property have in common.
-type tb interface {
+// prover is what a test and a property have in common.
+type prover interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
 // roundTrip encodes and decodes v, as from a poster to a worker.
-func roundTrip[T any](t tb, v T) T {
+func roundTrip[T any](t prover, v T) T {
 	t.Helper()
 	d, err := encode(v)
 	if err != nil {
@@ -35,7 +35,7 @@ func roundTrip[T any](t tb, v T) T {
 	return got
 }
 
-func sameAfterTrip[T any](t tb, v T) {
+func sameAfterTrip[T any](t prover, v T) {
 	t.Helper()
 	if got := roundTrip(t, v); !reflect.DeepEqual(got, v) {
 		t.Fatalf("%#v came back as %#v", v, got)

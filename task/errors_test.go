@@ -14,10 +14,11 @@ import (
 func TestJobErrorUnwrapsToTheSentinelOfItsState(t *testing.T) {
 	t.Parallel()
 	id := NewID(1, KindLone, 1, 2, 3, 4)
-	for state, want := range map[State]error{Failed: ErrFailed, Cancelled: ErrCancelled, Skipped: ErrSkipped} {
+	sentinels := map[State]error{Failed: ErrFailed, Cancelled: ErrCancelled, Skipped: ErrSkipped}
+	for state := range sentinels {
 		err := fmt.Errorf("waiting: %w", Settled{ID: id, State: state, Failure: Failure{Message: "why"}}.Err())
-		for _, sentinel := range []error{ErrFailed, ErrCancelled, ErrSkipped} {
-			if got := errors.Is(err, sentinel); got != (sentinel == want) {
+		for of, sentinel := range sentinels {
+			if got := errors.Is(err, sentinel); got != (of == state) {
 				t.Errorf("a job that is %v: errors.Is(err, %v) = %v", state, sentinel, got)
 			}
 		}

@@ -12,6 +12,11 @@ import (
 
 func isInvalid(err error) bool { return errors.Is(err, ErrInvalid) }
 
+func isPostError(err error) bool {
+	_, ok := errors.AsType[*PostError](err)
+	return ok
+}
+
 // fakePort is a queue that runs nothing: its jobs end as ends says.
 type fakePort struct {
 	err error // of every method, if not nil

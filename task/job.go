@@ -55,7 +55,7 @@ type Job struct {
 type Record struct {
 	Job
 	State       State
-	Worker      string    // of the last attempt
+	Worker      string    // the session of the last attempt, in hex; failures have names
 	Started     time.Time // of the last attempt; zero if there was none
 	Finished    time.Time // zero while it is not terminal
 	Progress    float64   // 0 to 100; a succeeded job has 100

@@ -49,9 +49,11 @@ type Worker struct {
 type Exchange struct {
 	Session   SessionID
 	Partition int
-	// Number counts a session's exchanges with a partition from 1. An exchange
-	// whose answer was lost is repeated unchanged, under the same number, and
-	// gets the same answer.
+	// Fetcher tells exchanges apart that a session has under way with one
+	// partition at the same time: 0 to MaxFetchers-1.
+	Fetcher int
+	// Number counts a fetcher's exchanges from 1. An exchange whose answer was lost
+	// is repeated unchanged, under the same number, and gets the same answer.
 	Number uint64
 	Done   []Outcome
 	Want   int // at most this many jobs
@@ -110,6 +112,7 @@ func (t *Ticked) Add(o Ticked) {
 
 // Limits of an [Exchange]: they bound how long one script runs.
 const (
-	MaxDone = 128 // outcomes
-	MaxWant = 128 // jobs
+	MaxDone     = 128 // outcomes
+	MaxWant     = 128 // jobs
+	MaxFetchers = 4   // of a session and partition: each costs a stored answer
 )

@@ -39,7 +39,7 @@ const epoch = 1_767_225_600_000 // 2026-01-01, in milliseconds
 // does with it. The context ends with the test, or by [Recorder.Stop]. Its
 // logger writes to the test's log. tb may be nil, as in an example: then the
 // context ends by Stop alone, and nothing is logged.
-func New(tb testing.TB, opts ...Option) (task.Context, *Recorder) {
+func New(tb testing.TB, opts ...Option) (task.Context, *Recorder) { //nolint:thelper // tb may be nil
 	if tb != nil {
 		tb.Helper()
 	}
@@ -81,7 +81,7 @@ func complete(j task.Job) task.Job {
 	return j
 }
 
-func logger(tb testing.TB, j task.Job) *slog.Logger {
+func logger(tb testing.TB, j task.Job) *slog.Logger { //nolint:thelper // tb may be nil
 	if tb == nil {
 		return slog.New(slog.DiscardHandler)
 	}
