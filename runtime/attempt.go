@@ -183,6 +183,7 @@ func (a *attempt) mention(o *task.Outcome) {
 		level = slog.LevelError
 	case task.Retry:
 		level = slog.LevelWarn
+	default: // its own wish
 	}
 	log := a.Logger()
 	if !log.Enabled(a.ctx, level) {

@@ -13,12 +13,20 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
+var (
+	unmade map[int]int
+	unset  *badError
+)
+
 type badError struct{ n *int }
 
 func (e *badError) Error() string { return fmt.Sprint(*e.n) }
 
+func (e *badError) method() error { return fmt.Errorf("n is %d", *e.n) }
+
 func TestFailuresOfATaskFunctionAreRecordedAndTheNextJobRuns(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		tests := []struct {
 			name, kind, message, frame string
 			do                         func() error
@@ -26,9 +34,9 @@ func TestFailuresOfATaskFunctionAreRecordedAndTheNextJobRuns(t *testing.T) {
 			{"text", task.FailurePanic, "panic: ouch", "TestFailures", func() error { panic("ouch") }},
 			{"error", task.FailurePanic, "panic: boom", "TestFailures", func() error { panic(errBoom) }},
 			{"ruling", task.FailurePanic, "panic: boom", "TestFailures", func() error { panic(task.Permanent(errBoom)) }},
-			{"nil", task.FailurePanic, "panic called with nil", "TestFailures", func() error { panic(nil) }},
-			{"map", task.FailurePanic, "nil map", "TestFailures", func() error { var m map[int]int; m[1] = 1; return nil }},
-			{"pointer", task.FailurePanic, "nil pointer", "TestFailures", func() error { return errors.New(**new(*string)) }},
+			{"nil", task.FailurePanic, "panic called with nil", "TestFailures", func() error { panic(nil) }}, //nolint:govet // the point of it
+			{"map", task.FailurePanic, "nil map", "TestFailures", func() error { unmade[1] = 1; return nil }},
+			{"pointer", task.FailurePanic, "nil pointer", "TestFailures", func() error { return unset.method() }},
 			{"method", task.FailurePanic, "nil pointer", "badError", func() error { return &badError{} }},
 			{"exit", task.FailureExit, "ended its goroutine", "", func() error { goruntime.Goexit(); return nil }},
 			{"plain", task.FailureError, "boom", "", func() error { return errBoom }},
@@ -53,7 +61,8 @@ func TestFailuresOfATaskFunctionAreRecordedAndTheNextJobRuns(t *testing.T) {
 }
 
 func TestRetriesFollowTheBackoffUntilTheAttemptsAreUsedUp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		fail := task.Define("fail", func(c task.Context, _ int) (int, error) {
 			return 0, fmt.Errorf("attempt %d", c.Job().Attempt)
@@ -77,7 +86,8 @@ func TestRetriesFollowTheBackoffUntilTheAttemptsAreUsedUp(t *testing.T) {
 }
 
 func TestAttemptEndsWithErrTimeoutAfterItsTimeout(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		var cause error
 		slow := task.Define("slow", func(c task.Context, _ int) (int, error) {
@@ -95,7 +105,8 @@ func TestAttemptEndsWithErrTimeoutAfterItsTimeout(t *testing.T) {
 }
 
 func TestAttemptThatIgnoresItsContextIsAbandonedAndItsSlotFreed(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		gate := make(chan struct{})
 		stuck := task.Define("stuck", func(c task.Context, _ int) (int, error) {
@@ -135,7 +146,8 @@ func TestAttemptThatIgnoresItsContextIsAbandonedAndItsSlotFreed(t *testing.T) {
 func TestCancelEndsTheAttemptAndReportsNothing(t *testing.T) {
 	for _, byBeat := range []bool{false, true} {
 		t.Run(fmt.Sprintf("by beat %v", byBeat), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
 				var cause error
 				o := &spy{}
@@ -178,7 +190,8 @@ func TestCancelEndsTheAttemptAndReportsNothing(t *testing.T) {
 }
 
 func TestNotesOfAnAttemptAreMergedAndGoIntoTheOutcome(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		talk := task.Define("talk", func(c task.Context, _ int) (int, error) {
 			return 0, errors.Join(c.UpdateProgress(10, "one"), c.SetShortResult("short"), c.UpdateProgress(50))
@@ -196,7 +209,8 @@ func TestNotesOfAnAttemptAreMergedAndGoIntoTheOutcome(t *testing.T) {
 }
 
 func TestNoteOfALostJobEndsTheAttempt(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		var cause, said error
 		talk := task.Define("talk", func(c task.Context, _ int) (int, error) {
@@ -250,7 +264,8 @@ func (s *spy) Post(ctx context.Context, calls []task.Call) (context.Context, fun
 }
 
 func TestObserverSeesAttemptsAndPosts(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		o := &spy{}
 		var value any
@@ -286,7 +301,8 @@ func (r rude) Attempt(ctx context.Context, _ task.Job) (context.Context, func(ta
 }
 
 func TestAnObserverThatPanicsCostsNoSlot(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		w := start(t, f, Config{Slots: 1, Observer: rude{atEnd: true}}, noop)
 		for range 3 {

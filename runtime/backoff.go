@@ -10,14 +10,14 @@ import (
 )
 
 // backoff returns how long to wait before the attempt after attempt: anything
-// from 0 to what doubles from min with each attempt and never exceeds max (full
-// jitter). lot draws a number below n.
+// from 0 to what doubles from least with each attempt and never exceeds most
+// (full jitter). lot draws a number below n.
 //
 // See https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
-func backoff(min, max time.Duration, attempt int, lot func(n int64) int64) time.Duration {
-	limit := max
-	if doublings := attempt - 1; doublings < 63 && min <= max>>doublings {
-		limit = min << doublings
+func backoff(least, most time.Duration, attempt int, lot func(n int64) int64) time.Duration {
+	limit := most
+	if doublings := max(attempt, 1) - 1; doublings < 63 && least <= most>>doublings {
+		limit = least << doublings
 	}
 	if limit <= 0 {
 		return 0

@@ -17,8 +17,10 @@ type Leases interface {
 	Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error)
 	// Exchange reports and asks in one step. The same number gets the same
 	// answer. It returns [task.ErrGone] if there is no such session, and a
-	// [*task.OutcomeError] that wraps [task.ErrTooLarge], having sent nothing, if
-	// a result is over the limit. It does not keep x.Done after it has returned.
+	// [*task.OutcomeError], having sent nothing, if an outcome cannot be sent; it
+	// wraps [task.ErrTooLarge] if its result is over the limit. After any other
+	// error the same exchange is repeated until it is answered. Exchange does not
+	// keep x.Done after it has returned.
 	Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error)
 	// Beat keeps the session and all its leases for another LeaseTTL, and returns
 	// which of its jobs were cancelled; it may say so more than once. It returns
@@ -41,9 +43,10 @@ type Ticker interface {
 
 // Waits keeps the edges of the graph of jobs that wait for jobs.
 type Waits interface {
-	// Block notes that waiter waits for the jobs on, beside those it was said to
-	// wait for before. It returns [task.ErrCycle] or [task.ErrTooDeep], having
-	// noted nothing, if that must not be.
+	// Block notes that waiter waits for the jobs on. It returns [task.ErrCycle] or
+	// [task.ErrTooDeep], having noted nothing, if that must not be, and
+	// [task.ErrLeaseLost] if waiter is not its owner's any more. If several
+	// goroutines of one attempt wait, a broker may remember only the latest call.
 	Block(ctx context.Context, waiter task.Job, on []task.ID) error
 	// Unblock notes that waiter waits for nothing any more.
 	Unblock(ctx context.Context, waiter task.Job) error

@@ -96,7 +96,7 @@ func (f *fake) call(ctx context.Context, op string, do func() error) error {
 	return err
 }
 
-func (f *fake) problem(format string, args ...any) {
+func (f *fake) problemf(format string, args ...any) {
 	f.problems = append(f.problems, fmt.Sprintf(format, args...))
 }
 

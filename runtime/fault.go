@@ -32,11 +32,10 @@ func textOf(v any) string { return fmt.Sprintf("%v", v) }
 // trimStack cuts off what stands above the panic: the frames that caught it.
 func trimStack(stack []byte) string {
 	const head = "\npanic("
-	i := bytes.Index(stack, []byte(head))
-	if i < 0 {
+	_, rest, ok := bytes.Cut(stack, []byte(head))
+	if !ok {
 		return string(stack)
 	}
-	rest := stack[i+len(head):]
 	for range 2 { // the call and the line where it stands
 		if j := bytes.IndexByte(rest, '\n'); j >= 0 {
 			rest = rest[j+1:]

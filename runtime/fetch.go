@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	goruntime "runtime"
+	"time"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -47,7 +48,7 @@ func (w *Worker) exchange(s *session, x *task.Exchange) (task.Exchanged, error) 
 		if err == nil || errors.Is(err, task.ErrGone) || s.ctx.Err() != nil {
 			return got, err
 		}
-		if refuse(x, err) {
+		if w.refuse(x, err) {
 			continue
 		}
 		w.complaints.about(s.ctx, "exchange", err)
@@ -57,19 +58,24 @@ func (w *Worker) exchange(s *session, x *task.Exchange) (task.Exchanged, error) 
 	}
 }
 
-// refuse makes a failure of the outcome that err says is too large. Nothing of
-// x was sent, so x may still be changed.
-func refuse(x *task.Exchange, err error) bool {
+// refuse makes a bare failure of the outcome that, as err says, cannot be sent:
+// its result is too large most likely. Nothing of x was sent, so x may still be
+// changed. It returns false if that is no remedy.
+func (w *Worker) refuse(x *task.Exchange, err error) bool {
 	oe, ok := errors.AsType[*task.OutcomeError](err)
-	if !ok || !errors.Is(err, task.ErrTooLarge) || oe.Index < 0 || oe.Index >= len(x.Done) {
+	if !ok || oe.Index < 0 || oe.Index >= len(x.Done) {
 		return false
 	}
 	o := &x.Done[oe.Index]
-	if o.Verdict != task.Succeed {
-		return false // it was no result that is too large
+	f := task.Failure{Kind: task.FailureError, Message: oe.Err.Error(), Worker: w.cfg.Name, At: time.Now()}
+	if errors.Is(err, task.ErrTooLarge) {
+		f.Kind = task.FailureTooLarge
 	}
-	o.Verdict, o.Result = task.Fail, task.Data{}
-	o.Failure = task.Failure{Kind: task.FailureTooLarge, Message: oe.Err.Error()}.Clip()
+	if f = f.Clip(); o.Verdict == task.Fail && o.Failure.Message == f.Message {
+		return false // it is bare already
+	}
+	w.log.Error("an outcome was refused; its job fails", "job", o.Lease.ID.String(), "error", oe.Err)
+	*o = task.Outcome{Lease: o.Lease, Verdict: task.Fail, Failure: f}
 	return true
 }
 
@@ -85,7 +91,7 @@ func (w *Worker) start(s *session, p *part, x *task.Exchange, got *task.Exchange
 	started := w.pool.answer(p, s, x, got, as)
 	for _, a := range as {
 		if started {
-			go a.run() // the pool counts it; the drain waits for it
+			w.runners.start(a) // the pool counts it; the drain waits for it
 		} else {
 			a.release()
 		}

@@ -15,8 +15,7 @@ import (
 func (w *Worker) join(ctx, calls context.Context, again func(error) bool) (*session, error) {
 	var p pause
 	for {
-		s := &session{}
-		s.ctx, s.end = context.WithCancel(calls)
+		s := newSession(calls)
 		id, err := w.b.Join(ctx, w.self(), func(sig task.Signal) { w.signal(s, sig) })
 		if err == nil {
 			s.id = id
@@ -32,6 +31,12 @@ func (w *Worker) join(ctx, calls context.Context, again func(error) bool) (*sess
 			return nil, err
 		}
 	}
+}
+
+func newSession(calls context.Context) *session {
+	s := &session{}
+	s.ctx, s.end = context.WithCancel(calls)
+	return s
 }
 
 // heart keeps the session alive, and joins again when it was lost, until the
@@ -51,7 +56,7 @@ func (w *Worker) heart(ctx, calls context.Context, s *session) {
 	}
 }
 
-// beats beats three times each LeaseTTL until s is over.
+// beats gives a sign of life three times each LeaseTTL until s is over.
 func (w *Worker) beats(s *session) {
 	every := w.cfg.LeaseTTL / 3
 	var p pause

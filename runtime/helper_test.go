@@ -3,9 +3,10 @@ package runtime
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -14,13 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// bubble runs a story in time of its own.
-func bubble(t *testing.T, story func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, story)
-}
 
 // quiet is c without a log.
 func quiet(c Config) Config {
@@ -141,3 +135,21 @@ func (g *gauge) in() {
 func (g *gauge) out() { g.now.Add(-1) }
 
 var noop = task.Define("noop", func(task.Context, int) (int, error) { return 0, nil })
+
+// journal is a list of what happened, in order.
+type journal[T any] struct {
+	mu   sync.Mutex
+	list []T
+}
+
+func (j *journal[T]) add(v T) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.list = append(j.list, v)
+}
+
+func (j *journal[T]) all() []T {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.list)
+}

@@ -101,8 +101,8 @@ func TestBackoffStaysWithinItsBoundsAndNeverOverflows(t *testing.T) {
 func TestPauseDoublesAndIsLongestForWhatLasts(t *testing.T) {
 	t.Parallel()
 	var p pause
-	for i, limit := range []time.Duration{50, 100, 200, 400, 800, 1600, 3200, 5000, 5000} {
-		limit *= time.Millisecond
+	for i, ms := range []int{50, 100, 200, 400, 800, 1600, 3200, 5000, 5000} {
+		limit := time.Duration(ms) * time.Millisecond
 		if d := p.next(task.ErrUnavailable); d < limit/2 || d >= limit {
 			t.Errorf("pause %d: got %v, want %v to %v", i, d, limit/2, limit)
 		}

@@ -48,9 +48,8 @@ func (p *part) load(n int) []task.Outcome {
 		return p.sent
 	}
 	p.sent = append(p.sent[:0], p.done[:n]...)
-	left := copy(p.done, p.done[n:])
-	clear(p.done[left:])
-	p.done = p.done[:left]
+	clear(p.done[:n])
+	p.done = p.done[n:]
 	return p.sent
 }
 
@@ -72,13 +71,15 @@ func (p *part) drop() int {
 func (p *part) learn(x *task.Exchange, got *task.Exchanged) {
 	if len(got.Jobs) > 0 || !got.More {
 		p.barren = 0
-	} else if p.barren++; p.barren >= maxBarren {
-		p.hungry = p.rung
-		return
-	}
-	if x.Want > 0 {
-		p.hungry = p.rung || got.More || len(got.Jobs) >= x.Want
 	} else {
+		p.barren++
+	}
+	switch {
+	case got.Drain || p.barren >= maxBarren: // the promise is for others, or none
+		p.hungry = p.rung
+	case x.Want > 0:
+		p.hungry = p.rung || got.More || len(got.Jobs) >= x.Want
+	default:
 		p.hungry = p.hungry || got.More
 	}
 }

@@ -2,19 +2,47 @@ package runtime
 
 // put gives n slots back: to those in line for one first. It wants the lock.
 func (q *pool) put(n int) {
-	for n > 0 && len(q.line) > 0 {
+	q.free += n
+	q.serve()
+}
+
+// serve gives free slots to those in line. It wants the lock.
+func (q *pool) serve() {
+	for q.free > 0 {
+		a := q.first()
+		if a == nil {
+			return
+		}
+		q.free--
+		a.slot, a.wants = true, false
+		close(a.resumed)
+	}
+}
+
+// first returns who is to have the next free slot, nil if nobody is in line.
+// Beside a suspect nobody may go on. It wants the lock.
+func (q *pool) first() *attempt {
+	if q.secluded() {
+		if q.alone.wants {
+			return q.alone
+		}
+		return nil
+	}
+	for len(q.line) > 0 {
 		a := q.line[0]
 		q.line[0] = nil
 		q.line = q.line[1:]
 		a.inLine = false
 		if a.wants {
-			a.slot, a.wants = true, false
-			close(a.resumed)
-			n--
+			return a
 		}
 	}
-	q.free += n
+	return nil
 }
+
+// secluded reports whether there is a suspect beside which nothing may begin or
+// go on: one that does not wait for other jobs. It wants the lock.
+func (q *pool) secluded() bool { return q.alone != nil && q.alone.waits == 0 }
 
 // park enters that a waits for other jobs, and takes its slot. If several
 // goroutines of an attempt wait, it has no slot until the last one goes on: with
@@ -38,15 +66,17 @@ func (q *pool) park(a *attempt) {
 		a.wants = false
 		close(a.resumed)
 	}
+	q.serve() // a suspect that waits lets others go on
 	q.kick()
 }
 
-// unpark enters that one wait of a is over, and reports whether it was the last.
+// unpark enters that one wait of a is over, and reports whether it was the last
+// and a goes on.
 func (q *pool) unpark(a *attempt) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if a.ended.Load() {
-		return true
+		return false
 	}
 	a.waits--
 	if a.waits > 0 {
@@ -73,7 +103,7 @@ func (q *pool) resume(a *attempt) <-chan struct{} {
 		return nil
 	case a.wants:
 		return a.resumed
-	case q.free > 0:
+	case q.free > 0 && (q.alone == a || !q.secluded()):
 		q.free--
 		a.slot = true
 		return nil
@@ -96,14 +126,15 @@ func (q *pool) leave(a *attempt) {
 		a.wants = false
 		close(a.resumed)
 	}
-	if a.slot {
-		a.slot = false
-		q.put(1)
-	}
 	if q.alone == a {
 		q.alone = nil
 		q.feed()
 	}
+	if a.slot {
+		a.slot = false
+		q.free++
+	}
+	q.serve()
 }
 
 // unblocked enters that one attempt less waits for others. It wants the lock.

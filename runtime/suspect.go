@@ -27,6 +27,7 @@ func (q *pool) suspicion(p *part, chosen, asked bool) {
 	}
 	if now := time.Now(); !now.Before(q.suspect.rest) {
 		q.suspect.part, q.suspect.until = p, now.Add(suspectWait)
+		p.hungry = true // it has not been told what else there is
 	}
 }
 
@@ -35,6 +36,7 @@ func (q *pool) suspicion(p *part, chosen, asked bool) {
 func (q *pool) despair(now time.Time) {
 	if q.suspect.part != nil && now.After(q.suspect.until) {
 		q.suspect.part, q.suspect.rest = nil, now.Add(suspectRest)
+		q.feed()
 		q.kick()
 	}
 }

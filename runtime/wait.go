@@ -62,6 +62,9 @@ func (a *attempt) block(ctx context.Context, ids []task.ID) error {
 	var p pause
 	for {
 		err := a.w.b.Block(ctx, a.job, ids)
+		if errors.Is(err, task.ErrLeaseLost) {
+			a.w.stop([]*attempt{a}, task.ErrLeaseLost)
+		}
 		if !errors.Is(err, task.ErrUnavailable) {
 			return err
 		}
@@ -100,7 +103,7 @@ func (a *attempt) unblock(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unblockTimeout)
 	defer cancel()
-	if err := a.w.b.Unblock(ctx, a.job); err != nil {
+	if err := a.w.b.Unblock(ctx, a.job); err != nil && !errors.Is(err, task.ErrLeaseLost) {
 		a.w.complaints.about(ctx, "unblock", err)
 	}
 }

@@ -64,7 +64,7 @@ func (q *pool) share(p *part, done int) int {
 // drains, and not beside a suspect that runs. A suspect that waits for other
 // jobs may be waiting for jobs that nobody else can run.
 func (q *pool) claiming() bool {
-	return !q.draining && (q.alone == nil || q.alone.waits > 0)
+	return !q.draining && !q.secluded()
 }
 
 // childrenOnly reports whether only jobs that were posted by jobs may be

@@ -25,6 +25,7 @@ type Worker struct {
 	started   atomic.Bool
 	base      context.Context // of every attempt; does not end
 	pool      *pool
+	runners   *runners
 	abandoned atomic.Int64
 }
 
@@ -41,7 +42,7 @@ func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
 	if err := errors.Join(missing, c.validate(), err); err != nil {
 		return nil, err
 	}
-	w := &Worker{b: b, cfg: c, functions: functions, pool: newPool(c.Slots, c.MaxBlocked)}
+	w := &Worker{b: b, cfg: c, functions: functions, pool: newPool(c.Slots, c.MaxBlocked), runners: newRunners()}
 	w.log = c.Logger.With("worker", c.Name)
 	w.complaints.log = w.log
 	if o, ok := c.Observer.(PostObserver); ok {
@@ -85,6 +86,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.pool.parts = append(w.pool.parts, newPart(i))
 	}
 	w.pool.open(s)
+	defer close(w.runners.quit)
 
 	var wg sync.WaitGroup
 	for _, p := range w.pool.parts {

@@ -63,6 +63,10 @@ var rows = []row{
 		dir: "internal/brokertest", of: []string{"task", "internal/redistest"},
 		why: "the conformance suite must fit any broker, so it knows none",
 	},
+	{
+		dir: "internal/chaos", of: []string{"task", "runtime", "broker", "reaper", "internal/redistest"},
+		why: "tests that kill whole processes wire them first",
+	},
 	{dir: "internal/redistest", why: "tests of every package start servers with it, so it knows no package"},
 	{dir: "internal/arch", outside: only(), why: "a checker that imports what it checks cannot report that it is broken"},
 }
