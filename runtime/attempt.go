@@ -50,7 +50,9 @@ type attempt struct {
 func (w *Worker) newAttempt(s *session, p *part, j *task.Job) *attempt {
 	a := &attempt{w: w, s: s, p: p, job: *j}
 	var under task.Spec
-	if a.todo, a.fault = w.functions.find(j.Functions); a.fault == nil {
+	if a.todo, a.fault = w.functions.find(j.Functions); j.Fault != nil {
+		a.fault = j.Fault
+	} else if a.fault == nil {
 		under = a.todo[0].Defaults()
 	}
 	a.job.Spec = j.Spec.WithDefaults(under)

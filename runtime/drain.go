@@ -12,8 +12,8 @@ import (
 // How long the last words of a worker may take: to report what has ended, and
 // to leave. After that the reaper tells the others.
 const (
-	flushTimeout = 10 * time.Second
-	leaveTimeout = 5 * time.Second
+	flushTimeout = 5 * time.Second
+	leaveTimeout = 2 * time.Second
 )
 
 // drain lets the attempts end, in the end by force, and reports them.

@@ -30,11 +30,11 @@ func (f *fake) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, e
 			return err
 		}
 		if again {
-			got = s.answer[x.Partition]
+			got = s.answer[lane(x)]
 			return nil
 		}
 		got, rings = f.exchange(s, x)
-		s.answer[x.Partition] = got
+		s.answer[lane(x)] = got
 		return nil
 	})
 	for _, ring := range rings {
@@ -43,6 +43,9 @@ func (f *fake) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, e
 	got.Jobs = slices.Clone(got.Jobs)
 	return got, err
 }
+
+// lane numbers the fetchers of a session.
+func lane(x task.Exchange) int { return x.Partition*task.MaxFetchers + x.Fetcher }
 
 // number checks the number of x, and that a repeated exchange is unchanged.
 func (f *fake) number(s *fakeSession, x task.Exchange) (again bool, err error) {
@@ -53,14 +56,14 @@ func (f *fake) number(s *fakeSession, x task.Exchange) (again bool, err error) {
 	for _, o := range x.Done {
 		leases = append(leases, o.Lease)
 	}
-	switch last := s.last[x.Partition]; x.Number {
+	switch last := s.last[lane(x)]; x.Number {
 	case last:
-		if !slices.Equal(leases, s.sent[x.Partition]) {
+		if !slices.Equal(leases, s.sent[lane(x)]) {
 			f.problemf("exchange %d was repeated with other outcomes", x.Number)
 		}
 		return true, nil
 	case last + 1:
-		s.last[x.Partition], s.sent[x.Partition] = x.Number, leases
+		s.last[lane(x)], s.sent[lane(x)] = x.Number, leases
 		return false, nil
 	default:
 		f.problemf("exchange %d follows %d", x.Number, last)
@@ -105,6 +108,12 @@ func (f *fake) exchange(s *fakeSession, x task.Exchange) (got task.Exchanged, ri
 	}
 	if f.calls["join"] > 1 {
 		held = max(held, x.Held) // attempts of a former session count as long as they run
+	}
+	if x.Fetcher > 0 {
+		f.fetchers = max(f.fetchers, x.Fetcher+1)
+	}
+	if f.fetchers > 1 {
+		held = x.Held // it changes under way, by what the other fetcher reports and gets
 	}
 	if f.partitions == 1 && len(s.revoked) == 0 && x.Held != held {
 		f.problemf("exchange %d says it holds %d, but %d it is", x.Number, x.Held, held)

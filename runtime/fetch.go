@@ -89,6 +89,7 @@ func (w *Worker) start(s *session, p *part, x *task.Exchange, got *task.Exchange
 		as = append(as, w.newAttempt(s, p, &got.Jobs[i]))
 	}
 	started := w.pool.answer(p, s, x, got, as)
+	w.remember(s, p, got.Next)
 	for _, a := range as {
 		if started {
 			w.runners.start(a) // the pool counts it; the drain waits for it
@@ -98,4 +99,21 @@ func (w *Worker) start(s *session, p *part, x *task.Exchange, got *task.Exchange
 	}
 	clear(as)
 	p.batch = as
+}
+
+// soon is how long before a delayed job is due a worker makes sure to ask for it;
+// later ones are found by the safety claim before them.
+const soon = 2 * time.Second
+
+// remember has the fetcher of p ask when a delayed job is due, in d.
+func (w *Worker) remember(s *session, p *part, d time.Duration) {
+	if d <= 0 || d > soon {
+		return
+	}
+	at := time.Now().Add(d)
+	if !p.due.IsZero() && !p.due.After(at) && p.due.After(time.Now()) {
+		return // a timer is set for it
+	}
+	p.due = at
+	time.AfterFunc(d, func() { w.pool.bell(s, p.partition) })
 }

@@ -35,6 +35,8 @@ func judge(j *task.Job, err, cause error, lot func(n int64) int64) ruling {
 		}
 	case errors.Is(cause, task.ErrShutdown) && (errors.Is(err, context.Canceled) || errors.Is(err, task.ErrShutdown)):
 		return ruling{verdict: task.Release}
+	case hopeless(err):
+		r.verdict = task.Fail
 	default:
 		r.delay = backoff(j.Spec.BackoffMin, j.Spec.BackoffMax, j.Attempt, lot)
 	}
@@ -43,6 +45,12 @@ func judge(j *task.Job, err, cause error, lot func(n int64) int64) ruling {
 	}
 	r.failure = describe(err, cause)
 	return r
+}
+
+// hopeless reports whether err says that the same call will be refused again: by
+// its options, by a key that is another's, by its size.
+func hopeless(err error) bool {
+	return errors.Is(err, task.ErrInvalid) || errors.Is(err, task.ErrConflict) || errors.Is(err, task.ErrTooLarge)
 }
 
 // describe returns what is kept of err: its kind, its text, and of a panic the

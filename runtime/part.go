@@ -1,12 +1,17 @@
 package runtime
 
-import "github.com/gomlq/mlq/task"
+import (
+	"time"
 
-// part is one partition as its fetcher sees it. The pool's lock guards it, but
-// for sent and batch, which are the fetcher's alone.
+	"github.com/gomlq/mlq/task"
+)
+
+// part is one partition as one of its fetchers sees it. The pool's lock guards it, but
+// for sent, batch and due, which are the fetcher's alone.
 type part struct {
-	index int
-	wake  chan struct{} // holds one token, for a fetcher that is asleep
+	partition int
+	fetcher   int           // which of the partition's
+	wake      chan struct{} // holds one token, for a fetcher that is asleep
 
 	asleep   bool   // the fetcher waits for wake
 	inflight bool   // an exchange is under way
@@ -24,6 +29,7 @@ type part struct {
 	done  []task.Outcome // of attempts of the current session, to be sent
 	sent  []task.Outcome // of the exchange under way
 	batch []*attempt     // of the last answer
+	due   time.Time      // when a delayed job is due that the fetcher asks for
 }
 
 // maxBarren is how many answers in a row may promise jobs and bring none before
@@ -31,7 +37,9 @@ type part struct {
 // number of entries at once, and some may be stale.
 const maxBarren = 64
 
-func newPart(i int) *part { return &part{index: i, wake: make(chan struct{}, 1)} }
+func newPart(partition, fetcher int) *part {
+	return &part{partition: partition, fetcher: fetcher, wake: make(chan struct{}, 1)}
+}
 
 // rouse wakes the fetcher if it is asleep.
 func (p *part) rouse() {

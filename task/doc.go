@@ -21,7 +21,9 @@
 // What becomes of an attempt is what its function returns: nil succeeds;
 // [Permanent], [RetryAfter], [Snooze], [Cancel] and [Skip] say more; any other
 // error is tried again with exponential backoff and full jitter until the
-// attempts are used up. A panic is a failed attempt with its stack.
+// attempts are used up, unless it wraps [ErrInvalid], [ErrConflict] or
+// [ErrTooLarge], which would only come again. A panic is a failed attempt with its
+// stack.
 //
 // # A task that posts itself
 //

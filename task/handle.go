@@ -77,8 +77,9 @@ func (h Handle[T]) Progress(ctx context.Context) (State, float64, error) {
 // another job.
 func (h Handle[T]) Ref() Ref[T] { return Ref[T]{form: refJob, id: h.id} }
 
-// WaitAll waits for all jobs and returns their results in order. It ends at the
-// first job, in that order, that did not succeed.
+// WaitAll waits until all jobs have ended and returns their results in order, or
+// the error of the first, in that order, that did not succeed. [Results] tells of
+// each, [Each] as soon as it has ended.
 func WaitAll[T any](ctx context.Context, hs []Handle[T]) ([]T, error) {
 	if len(hs) == 0 {
 		return nil, nil

@@ -49,6 +49,7 @@ type Job struct {
 	Losses  int       // how many workers were lost with it
 	Alone   bool      // suspected of losing workers: nothing else may run beside it
 	Posted  time.Time // by the broker's clock
+	Fault   error     // why it cannot be run, though it was claimed: it fails for good
 }
 
 // Record is all that is kept of a job.

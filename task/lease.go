@@ -69,6 +69,8 @@ type Exchanged struct {
 	Jobs []Job
 	Lost []ID // ended attempts that were not this session's any more
 	More bool // there may be more jobs that the session could have
+	// Next is in how long a delayed job will be due; zero if that is not known.
+	Next time.Duration
 	// Drain: a suspect waits for a session that holds nothing else, and this one
 	// has been chosen. It should claim nothing until it holds nothing.
 	Drain bool
