@@ -37,9 +37,9 @@ func (c *combiner[R]) do(ctx context.Context, r R) error {
 		case <-r.finished():
 			return nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ended(ctx)
 		case <-c.b.life.Done():
-			return context.Cause(c.b.life)
+			return errClosed
 		}
 	}
 	c.busy = true

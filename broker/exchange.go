@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -35,6 +36,9 @@ func (b *Broker) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged,
 	if err == nil {
 		err = statusErr("exchange", a.status)
 	}
+	if errors.Is(err, task.ErrGone) {
+		b.forget(x.Session)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -45,6 +49,7 @@ func (b *Broker) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged,
 		out.More = out.More || f == 'M'
 		out.Drain = out.Drain || f == 'D'
 	}
+	out.Next = time.Duration(a.num(4)) * time.Millisecond
 	out.Jobs, err = decodeClaims(x.Session, a.str(1), a.str(2))
 	return out, err
 }
@@ -53,6 +58,8 @@ func (b *Broker) checkExchange(x *task.Exchange) error {
 	switch {
 	case x.Partition < 0 || x.Partition >= len(b.prefixes):
 		return fmt.Errorf("%w: broker: exchange with partition %d of %d", task.ErrInvalid, x.Partition, len(b.prefixes))
+	case x.Fetcher < 0 || x.Fetcher >= task.MaxFetchers:
+		return fmt.Errorf("%w: broker: fetcher %d, want 0 to %d", task.ErrInvalid, x.Fetcher, task.MaxFetchers-1)
 	case x.Number == 0:
 		return fmt.Errorf("%w: broker: exchanges are numbered from 1", task.ErrInvalid)
 	case len(x.Done) > task.MaxDone || x.Want < 0 || x.Want > task.MaxWant || x.Held < 0:
@@ -69,7 +76,11 @@ func (b *Broker) exchangeArgs(s *session, x *task.Exchange) ([]any, error) {
 	}
 	heads := make([]byte, 0, headLen*len(x.Done))
 	args := make([]any, 0, 11+len(x.Done))
-	args = append(args, x.Session[:], x.Number, x.Want, x.Held, children, s.ttl,
+	fetcher := x.Session[:]
+	if x.Fetcher > 0 {
+		fetcher = append(fetcher[:len(fetcher):len(fetcher)], byte(x.Fetcher))
+	}
+	args = append(args, fetcher, x.Number, x.Want, x.Held, children, s.ttl,
 		s.queues, s.functions, s.listeners, s.group, nil)
 	for i := range x.Done {
 		head, tail, err := b.encodeOutcome(heads, x.Partition, &x.Done[i])
@@ -140,11 +151,10 @@ func (b *Broker) appendThen(args []any, p, index int, o *task.Outcome) ([]any, e
 	return args, nil
 }
 
-// decodeClaims takes apart the jobs of an answer. What cannot be read is left
-// out: its lease runs out, and fsck tells of it.
+// decodeClaims takes apart the jobs of an answer. A job that cannot be read has a
+// Fault, with which its worker lets it fail.
 func decodeClaims(s task.SessionID, ids, blob string) ([]task.Job, error) {
 	jobs := make([]task.Job, 0, len(ids)/16)
-	var errs []error
 	for ; len(ids) >= 16; ids = ids[16:] {
 		v, rest, ok := splitJob(blob)
 		if !ok {
@@ -152,12 +162,8 @@ func decodeClaims(s task.SessionID, ids, blob string) ([]task.Job, error) {
 		}
 		blob = rest
 		j, _, err := decodeJob(task.ID([]byte(ids[:16])), v)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		j.Lease.Session = s
+		j.Lease.Session, j.Fault = s, err
 		jobs = append(jobs, j)
 	}
-	return jobs, errors.Join(errs...)
+	return jobs, nil
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -76,6 +77,9 @@ func openSingle(ctx context.Context, u *url.URL, cfg Config) (*Broker, error) {
 
 func openSentinel(ctx context.Context, u *url.URL, cfg Config) (*Broker, error) {
 	o, err := redis.ParseFailoverURL(plainScheme(u))
+	if err == nil && o.MasterName == "" {
+		err = errors.New("no master_name=… in it")
+	}
 	if err != nil {
 		return nil, badURL(u, err)
 	}

@@ -60,7 +60,7 @@ func (b *Broker) Post(ctx context.Context, calls []task.Call) ([]task.ID, error)
 	ids := make([]task.ID, len(calls))
 	for i := range calls {
 		if calls[i].Err() != nil {
-			return nil, &task.PostError{First: i, Err: calls[i].Err()}
+			return nil, fmt.Errorf("call %d: %w", i, calls[i].Err()) // nothing is posted
 		}
 	}
 	for from := 0; from < len(calls); {
@@ -151,12 +151,12 @@ func (b *Broker) prepare(c *task.Call, home int) (item, error) {
 	if _, err := b.partition(c.ID); err != nil {
 		return item{}, err
 	}
-	it := item{id: c.ID, again: again, unique: c.Spec.UniqueKey, pend: pendName(c), delay: c.Spec.Delay.Milliseconds()}
+	it := item{id: c.ID, again: again, unique: scoped(c, c.Spec.UniqueKey), pend: pendName(c), delay: c.Spec.Delay.Milliseconds()}
 	if c.Spec.Delay > 0 {
 		it.delay = max(it.delay, 1)
 	}
 	if c.Spec.IdempotencyKey != "" {
-		it.idem, it.digest = idemKey(c.Spec.IdempotencyKey), callDigest(c)
+		it.idem, it.digest = idemKey(c), callDigest(c)
 	}
 	inbox := ""
 	if c.Notify {
@@ -174,9 +174,9 @@ func (b *Broker) place(c *task.Call, home int) {
 	p := home
 	switch {
 	case c.Spec.UniqueKey != "":
-		p = spread([]byte(c.Spec.UniqueKey), len(b.prefixes))
+		p = spread([]byte(scoped(c, c.Spec.UniqueKey)), len(b.prefixes))
 	case c.Spec.IdempotencyKey != "":
-		p = spread([]byte(c.Spec.IdempotencyKey), len(b.prefixes))
+		p = spread([]byte(scoped(c, c.Spec.IdempotencyKey)), len(b.prefixes))
 	case !c.ID.IsZero():
 		p = spread(c.ID[:14], len(b.prefixes))
 	}
@@ -236,7 +236,7 @@ func (r *postRequest) settle(text string) (rest string) {
 			if r.errs == nil {
 				r.errs = make([]error, len(r.items))
 			}
-			r.errs[k] = fmt.Errorf("%w: it has job %v", task.ErrConflict, r.ids[k])
+			r.errs[k] = fmt.Errorf("%w: it belongs to job %v", task.ErrConflict, r.ids[k])
 		}
 		text = text[17:]
 	}

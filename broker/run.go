@@ -55,7 +55,7 @@ func (b *Broker) retry(ctx context.Context, what string, f func() error) error {
 		}
 		again, err := classify(err)
 		if ctx.Err() != nil {
-			return fmt.Errorf("broker: %s: %w: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("broker: %s: %w: %w", what, ended(ctx), err)
 		}
 		if deadline.IsZero() {
 			deadline = time.Now().Add(b.cfg.RetryFor)
@@ -67,10 +67,19 @@ func (b *Broker) retry(ctx context.Context, what string, f func() error) error {
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return fmt.Errorf("broker: %s: %w: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("broker: %s: %w: %w", what, ended(ctx), err)
 		case <-t.C:
 		}
 	}
+}
+
+// ended returns why ctx has ended: an error that is ctx's and not its cause's,
+// since that may be one of the very errors that calls return for other reasons.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w (%v)", ctx.Err(), cause) //nolint:errorlint // on purpose: the cause must not match
+	}
+	return ctx.Err()
 }
 
 // classify maps an error of the client library to one of ours, and says whether

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gomlq/mlq/task"
@@ -35,12 +36,29 @@ type dialect struct {
 	sharded bool // SPUBLISH, on a cluster of Redis 7.0
 }
 
+// loaded keeps what was put together before: all brokers of a process need the same.
+var loaded sync.Map // source -> script
+
+// source is what the text of a script depends on.
+type source struct {
+	name string
+	d    dialect
+	now  string
+}
+
 // loadScripts puts the scripts together for a server. now replaces the library
 // file of that name unless it is empty: tests set the clock with it.
 func loadScripts(d dialect, now string) (*scripts, error) {
 	var first error
 	load := func(name string) *script {
+		if s, ok := loaded.Load(source{name, d, now}); ok {
+			c := s.(script)
+			return &c
+		}
 		s, err := loadScript(name, d, now)
+		if err == nil {
+			loaded.Store(source{name, d, now}, *s)
+		}
 		if first == nil {
 			first = err
 		}
@@ -54,7 +72,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 	return s, first
 }
 
-var headerLine = regexp.MustCompile(`(?m)^-- (include|flags): (.*)$`)
+var headerLine = regexp.MustCompile(`(?m)^-- (include|seldom|flags): (.*)$`)
 
 func loadScript(name string, d dialect, now string) (*script, error) {
 	body, err := luaFS.ReadFile("lua/" + name + ".lua")
@@ -62,29 +80,62 @@ func loadScript(name string, d dialect, now string) (*script, error) {
 		return nil, fmt.Errorf("broker: script %s: %w", name, err)
 	}
 	var text strings.Builder
-	var includes []string
+	var includes, seldom []string
 	for _, m := range headerLine.FindAllStringSubmatch(string(body), -1) {
 		switch {
 		case m[1] == "include":
 			includes = strings.Fields(m[2])
+		case m[1] == "seldom":
+			seldom = strings.Fields(m[2])
 		case d.shebang:
 			fmt.Fprintf(&text, "#!lua flags=%s\n", m[2])
 		}
 	}
 	text.WriteString(constants(d))
-	for _, lib := range includes {
+	always, err := libraries(includes, now)
+	if err != nil {
+		return nil, fmt.Errorf("broker: script %s: %w", name, err)
+	}
+	rarely, err := libraries(seldom, now)
+	if err != nil {
+		return nil, fmt.Errorf("broker: script %s: %w", name, err)
+	}
+	text.WriteString(always)
+	if len(seldom) > 0 {
+		text.WriteString(onDemand(rarely))
+	}
+	text.WriteString(strip(string(body)))
+	sum := sha1.Sum([]byte(text.String()))
+	return &script{name: name, text: text.String(), sha: hex.EncodeToString(sum[:])}, nil
+}
+
+// libraries returns the library files of those names, one after the other.
+func libraries(names []string, now string) (string, error) {
+	var text strings.Builder
+	for _, lib := range names {
 		part, err := luaFS.ReadFile("lua/lib/" + lib + ".lua")
 		if err != nil {
-			return nil, fmt.Errorf("broker: script %s includes %s: %w", name, lib, err)
+			return "", fmt.Errorf("it includes %s: %w", lib, err)
 		}
 		if lib == "now" && now != "" {
 			part = []byte(now)
 		}
 		text.WriteString(strip(string(part)))
 	}
-	text.WriteString(strip(string(body)))
-	sum := sha1.Sum([]byte(text.String()))
-	return &script{name: name, text: text.String(), sha: hex.EncodeToString(sum[:])}, nil
+	return text.String(), nil
+}
+
+var topFunction = regexp.MustCompile(`(?m)^local function (\w+)`)
+
+// onDemand wraps libraries that few runs of a script need into one function: each
+// function that a script defines costs a run some 0.2 us. seldom().f is f of them.
+func onDemand(libs string) string {
+	var exports strings.Builder
+	for _, m := range topFunction.FindAllStringSubmatch(libs, -1) {
+		fmt.Fprintf(&exports, "%s = %s, ", m[1], m[1])
+	}
+	return "local made\nlocal function seldom()\nif made then return made end\n" + libs +
+		"made = { " + exports.String() + "}\nreturn made\nend\n"
 }
 
 // constants are what scripts share with the Go side.

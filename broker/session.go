@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -136,6 +137,9 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 		if err == nil {
 			err = statusErr("beat", a.status)
 		}
+		if errors.Is(err, task.ErrGone) {
+			b.forget(id)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -170,9 +174,15 @@ func (b *Broker) Leave(ctx context.Context, id task.SessionID) error {
 			return err
 		}
 	}
-	b.sessions.Delete(id)
-	b.inbox.forget(string(id[:]))
+	b.forget(id)
 	return nil
+}
+
+// forget drops a session that is over.
+func (b *Broker) forget(id task.SessionID) {
+	if _, ok := b.sessions.LoadAndDelete(id); ok {
+		b.inbox.forget(string(id[:]))
+	}
 }
 
 // token is what fences an attempt.

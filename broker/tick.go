@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// tickEvery is how often each partition is ticked, by whoever comes first.
-	tickEvery = time.Second
+	// tickEvery is how often each partition is ticked, by whoever comes first. It is
+	// less than the second that callers pause, so that theirs are not refused.
+	tickEvery = 800 * time.Millisecond
 	// tickLimit bounds how much of each kind of work one tick does.
 	tickLimit = 500
 	// tickRounds bounds how often a partition with much to do is ticked at once.
@@ -18,7 +19,7 @@ const (
 
 // Tick moves what time moves, in all partitions: delayed jobs that are due become
 // ready, jobs of lost sessions are taken back, continuations go on, old dead
-// letters go. Each partition is ticked at most once a second, whoever calls; any
+// letters go. Each partition is ticked about once a second, whoever calls; any
 // number of workers and reapers may call, as often as they like.
 func (b *Broker) Tick(ctx context.Context) (task.Ticked, error) {
 	var total task.Ticked

@@ -104,9 +104,9 @@ func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, erro
 				return nil, e.err
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, context.Cause(ctx))
+			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, ended(ctx))
 		case <-b.life.Done():
-			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, context.Cause(b.life))
+			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, errClosed)
 		}
 	}
 	return out, nil

@@ -97,9 +97,10 @@ func encodeJob(c *task.Call, pend, inbox string) ([]byte, error) {
 		flags |= flagInbox
 		size += len(inbox)
 	}
-	if c.Spec.UniqueKey != "" {
+	unique := scoped(c, c.Spec.UniqueKey)
+	if unique != "" {
 		flags |= flagUnique
-		size += 2 + len(c.Spec.UniqueKey)
+		size += 2 + len(unique)
 	}
 	if c.Spec.IdempotencyKey != "" {
 		flags |= flagIdem
@@ -113,11 +114,11 @@ func encodeJob(c *task.Call, pend, inbox string) ([]byte, error) {
 	b = append(b, pend...)
 	b = append(b, inbox...)
 	if flags&flagUnique != 0 {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(c.Spec.UniqueKey)))
-		b = append(b, c.Spec.UniqueKey...)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(unique)))
+		b = append(b, unique...)
 	}
 	if flags&flagIdem != 0 {
-		b = append(b, idemKey(c.Spec.IdempotencyKey)...)
+		b = append(b, idemKey(c)...)
 	}
 	b = append(b, byte(c.Payload.Codec))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(info)))
@@ -125,9 +126,18 @@ func encodeJob(c *task.Call, pend, inbox string) ([]byte, error) {
 	return append(b, c.Payload.Bytes...), nil
 }
 
-// idemKey is what stands for an idempotency key in the store.
-func idemKey(key string) string {
-	sum := sha256.Sum256([]byte(key))
+// scoped is what stands for a user's key in the store: a task's keys are its own,
+// or a post could be answered with another task's job. An empty key is none.
+func scoped(c *task.Call, key string) string {
+	if key == "" {
+		return ""
+	}
+	return strings.Join(c.Functions, "+") + "\x00" + key
+}
+
+// idemKey is what stands for the idempotency key of c in the store.
+func idemKey(c *task.Call) string {
+	sum := sha256.Sum256([]byte(scoped(c, c.Spec.IdempotencyKey)))
 	return string(sum[:16])
 }
 
@@ -172,8 +182,10 @@ func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
 		r.bytes(8)
 	}
 	j.ID, j.Posted = id, id.Time()
+	j.Lease = task.Lease{ID: id, Epoch: epoch}
+	j.Attempt, j.Losses = fails+1, losses
 	if flags&flagUnique != 0 {
-		j.Spec.UniqueKey = r.bytes(int(r.uint(2)))
+		_, j.Spec.UniqueKey, _ = strings.Cut(r.bytes(int(r.uint(2))), "\x00")
 	}
 	if flags&flagIdem != 0 {
 		r.bytes(16)
@@ -184,8 +196,6 @@ func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
 		return j, flags, errDamaged(id, "is cut short or of an unknown version")
 	}
 	j.Payload.Bytes = []byte(v[r.i:])
-	j.Lease = task.Lease{ID: id, Epoch: epoch}
-	j.Attempt, j.Losses = fails+1, losses
 	if !setPend(&j, pend) {
 		return j, flags, errDamaged(id, "names no list")
 	}

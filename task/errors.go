@@ -38,8 +38,8 @@ var (
 
 	// ErrGone: the broker does not know the session (any more).
 	ErrGone = errors.New("task: session gone")
-	// ErrConflict: the key or ID belongs to a job with another task or payload.
-	ErrConflict = errors.New("task: the key or ID is taken by a job with another task or payload")
+	// ErrConflict: the key or ID belongs to a job with another payload.
+	ErrConflict = errors.New("task: the key or ID is taken by a job with another payload")
 	// ErrTooLarge: a payload, result or batch is over its limit.
 	ErrTooLarge = errors.New("task: too large")
 	// ErrFull: the store has no memory left. Running work still drains.

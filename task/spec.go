@@ -190,12 +190,14 @@ func Retention(d time.Duration) Option { return both(func(s *Spec) { s.Retention
 func Delay(d time.Duration) PostOption { return postOnly(func(s *Spec) { s.Delay = d }) }
 
 // UniqueKey holds key until the job is terminal: who posts with the same key
-// meanwhile gets that job's handle instead of a new job, whatever his payload.
+// meanwhile gets that job's handle instead of a new job, whatever his payload. A
+// task's keys are its own: another task may use the same.
 func UniqueKey(key string) PostOption { return postOnly(func(s *Spec) { s.UniqueKey = key }) }
 
 // IdempotencyKey makes a repeated post harmless: as long as the job's record is
-// kept, a post with the same key gets that job's handle, and a post with the
-// same key and another function or payload is refused with [ErrConflict].
+// kept, a post of the same task with the same key gets that job's handle, and with
+// another payload is refused with [ErrConflict]. A record is kept for its
+// [Retention], at least a minute; a dead letter longer.
 func IdempotencyKey(key string) PostOption {
 	return postOnly(func(s *Spec) { s.IdempotencyKey = key })
 }

@@ -15,8 +15,8 @@ if not own or sub(own, 1, 11) ~= ARGV[2] then return { 'LOST' } end
 if ARGV[3] == '' then
   call('HDEL', T .. 'waits', ARGV[1])
 else
-  local old = call('HGET', T .. 'waits', ARGV[1]) or ''
+  local old, new = call('HGET', T .. 'waits', ARGV[1]) or '', ARGV[3]
   if #old > LONG then old = '' end
-  call('HSET', T .. 'waits', ARGV[1], ARGV[3] .. sub(old, 3))
+  if sub(old, 1, #new) ~= new then call('HSET', T .. 'waits', ARGV[1], new .. sub(old, 3)) end
 end
 return { 'OK' }

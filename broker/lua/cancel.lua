@@ -8,7 +8,7 @@
 -- ARGV[2..] IDs, at most 128
 --
 -- Returns {'OK', a letter for each}: C cancelled now, S F C K as it had ended
--- before, ? unknown.
+-- before, K skipped since another of these was cancelled, ? unknown.
 local answer, live = {}, {}
 guard()
 begin()
@@ -26,7 +26,7 @@ for i = 2, #ARGV do
     answer[i - 1] = 'F'
   else
     answer[i - 1] = 'C'
-    live[#live + 1] = { id = id, v = v, own = own }
+    live[#live + 1] = { id = id, own = own, place = i - 1 }
   end
 end
 
@@ -34,12 +34,12 @@ for _, j in ipairs(live) do
   local id, v = j.id, call('HGET', T .. 'jobs', j.id)
   local run, number = kind(id) == 1 and T .. 'run:' .. runOf(id), sub(id, 12, 14)
   if not v then -- skipped meanwhile, as a dependent of one of these
+    answer[j.place] = sub(call('HGET', T .. 'res:' .. sub(id, 7, 11), id) or '?', 1, 1)
   elseif j.own then
     local s = sub(j.own, 1, 8)
     call('SADD', T .. 'revoked:' .. s, id)
     call('PEXPIRE', T .. 'revoked:' .. s, ARGV[1])
     call(PUBLISH, T .. 'in:' .. s, 'C' .. id)
-    call('HDEL', T .. 'waits', id)
     freed[#freed + 1] = id
     finish(id, v, 'a', 'C', sub(j.own, 12, 17), s, '\0')
   elseif call('ZREM', T .. 'delayed', id .. sub(v, 7, 9) .. pendOf(v)) == 1 then

@@ -1,12 +1,13 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base now head count ring push tell finish run requeue pick claim guard
+-- include: base now head count ring push tell finish pick claim due
+-- seldom: run requeue guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
--- ARGV[1]   session
--- ARGV[2]   number of this exchange, from 1; the same again gets the same answer
+-- ARGV[1]   session, and for its second fetcher and on, a byte that names it
+-- ARGV[2]   number of the fetcher's exchange, from 1; the same again gets the same answer
 -- ARGV[3]   how many jobs are wanted, 0 to 128
 -- ARGV[4]   how many attempts the session runs besides those that end here
 -- ARGV[5]   1: only jobs posted by jobs, newest first
@@ -18,89 +19,119 @@
 -- ARGV[11]  attempts that end, for each: ID (16), session (8), epoch (3),
 --   verdict (1), delay in ms (6)
 -- ARGV[12..] for each of them its tail: result, failure and note, as Go encodes
---   them; then jobs to be posted if an end is accepted, for each: which of the
+--   them; then jobs to be posted if an end is accepted and final, for each: which of the
 --   ends it follows, ID, pend name, stored job
 --
 -- Verdicts: S succeeded, F failed, C cancelled, K skipped, R retry, Z snooze,
 -- L released.
 --
--- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags}, each a string of
--- its parts; flags are M more, D drain for a suspect. {'GONE'}: no such session.
--- {'STALE'}: an older number. Neither changes anything.
-local session, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if not call('ZSCORE', T .. 'sess', session) then return { 'GONE' } end
+-- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags, later}, each a string
+-- of its parts; flags are M more, D drain for a suspect; later is in how many ms a
+-- delayed job is due, 0 or absent if that is not known. {'STALE'}: an older number;
+-- nothing was changed. {'GONE'}: no such session; or a number is missing, since
+-- Redis has lost what was written last: then the session is ended, for it may own
+-- jobs again that it has reported, and would never report again.
+local fetcher, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local session = sub(fetcher, 1, 8)
+local deadline = call('ZSCORE', T .. 'sess', session)
+if not deadline then return { 'GONE' } end
 
--- The same number: the same answer. Jobs are read again, if still ours.
-local last = call('HGET', T .. 'last', session)
-if last then
-  local n, flags, nlost, rest = string.match(last, '^(%d+) (%a*) (%d+) (.*)$')
-  n, nlost = tonumber(n), tonumber(nlost)
-  if n > number then return { 'STALE' } end
-  if n == number then
-    local ids, jobs = {}, {}
-    for i = nlost * 16 + 1, #rest, 16 do
-      local id = sub(rest, i, i + 15)
-      local own, v = call('HGET', T .. 'own', id), call('HGET', T .. 'jobs', id)
-      if own and v and sub(own, 1, 11) == session .. sub(v, 7, 9) then
-        ids[#ids + 1], jobs[#jobs + 1] = id, v
-      end
+local last = call('HGET', T .. 'last', fetcher) or ''
+local n = tonumber(string.match(last, '^%d+') or 0)
+if n > number then return { 'STALE' } end
+if n < number - 1 then
+  call('HDEL', T .. 'workers', session)
+  call('HDEL', T .. 'last', session, session .. '\1', session .. '\2', session .. '\3')
+  call('ZREM', T .. 'sess', session)
+  call('DEL', T .. 'scan')
+  return { 'GONE' }
+end
+if n == number then
+  -- The same answer. Jobs are read again, if still ours.
+  local flags, nlost, rest = string.match(last, '^%d+ (%a*) (%d+) (.*)$')
+  local ids, jobs = {}, {}
+  for i = nlost * 16 + 1, #rest, 16 do
+    local id = sub(rest, i, i + 15)
+    local own, v = call('HGET', T .. 'own', id), call('HGET', T .. 'jobs', id)
+    if own and v and sub(own, 1, 11) == session .. sub(v, 7, 9) then
+      ids[#ids + 1], jobs[#jobs + 1] = id, v
     end
-    return { 'OK', sub(rest, 1, nlost * 16), table.concat(ids), table.concat(jobs), flags }
   end
+  return { 'OK', sub(rest, 1, nlost * 16), table.concat(ids), table.concat(jobs), flags }
 end
 
--- Checks: everything that is written below is looked at here.
+-- Checks: everything that is written below is looked at here. Most ends are
+-- plain (a success, of which at most its poster is to be told); they are gathered
+-- at once. The others wait for the loop after it.
 local H, END = ARGV[11], 34
 local ndone = #H / END
-local ids, owns, vs, lost, slow = {}, {}, {}, {}, #ARGV > 11 + ndone
+local ids, owns, vs, lost, others, hooks = {}, {}, {}, {}, {}, nil
 begin()
 if ndone > 0 then
   for i = 1, ndone do ids[i] = sub(H, i * END - 33, i * END - 18) end
   owns, vs = call('HMGET', T .. 'own', unpack(ids)), call('HMGET', T .. 'jobs', unpack(ids))
-  local seen, bucket = {}, nil
+  if any then
+    hooks = call('HMGET', T .. 'hooks', unpack(ids))
+    call('HLEN', T .. 'notes')
+    call('HLEN', T .. 'waits')
+  end
+  local seen, pend, ended1 = {}, nil, 0
+  local bucket, node, rs
   for i = 1, ndone do
-    local id, own, v = ids[i], owns[i], vs[i]
-    if not own or sub(own, 1, 11) ~= sub(H, i * END - 17, i * END - 7) or not v or #v < 15 or byte(v, 1) ~= 1 or seen[id] then
-      vs[i] = false
-      lost[#lost + 1] = id
-    else
+    local id, own, v, at = ids[i], owns[i], vs[i], i * END
+    if own and v and sub(own, 1, 11) == sub(H, at - 17, at - 7) and #v >= 15 and byte(v, 1) == 1 and not seen[id] then
       seen[id] = true
       if sub(id, 7, 11) ~= bucket then
         bucket = sub(id, 7, 11)
+        node = kind(id) == 1
         call('HLEN', T .. 'res:' .. bucket)
+        rs = recordsOf(bucket)
       end
-      if kind(id) == 1 then call('HGET', T .. 'run:' .. runOf(id), 'state') end
-      if byte(H, i * END - 6) ~= 83 or byte(v, 6) ~= 0 or kind(id) == 1 then slow = true end
+      local f, _, _, _, _, _, _, _, h, l = byte(v, 6, 15)
+      if node or f > INBOX or byte(H, at - 6) ~= 83 then
+        if node then call('HGET', T .. 'run:' .. runOf(id), 'state') end
+        others[#others + 1] = i
+      else
+        local tail, n, to = ARGV[11 + i], #rs, 15 + h * 256 + l
+        rs[n + 1], rs[n + 2] = id, 'S' .. time6 .. sub(own, 12, 17) .. session .. v .. tail
+        local p = sub(v, 16, to)
+        if p ~= pend then
+          if pend then plain(pend, ended1) end
+          pend, ended1 = p, 0
+        end
+        ended1 = ended1 + 1
+        ended[#ended + 1] = id
+        if f == INBOX then tell(sub(v, to + 1, to + 8), id, 'S', tail) end
+        if hooks and hooks[i] then announce(id, 'S', tail, hooks[i]) end
+      end
+      freed[#freed + 1] = id
+    else
+      vs[i] = false
+      lost[#lost + 1] = id
     end
   end
-  if slow or any then guard() end
+  if pend then plain(pend, ended1) end
+end
+if #others > 0 or #ARGV > 11 + ndone or any then seldom().guard() end
+if want > 0 and ndone == 0 then
+  call('HLEN', T .. 'own')
+  call('HLEN', T .. 'jobs')
 end
 
--- Moves. Most ends are plain: success, with nobody to tell but the record.
-local plain = {}
-for i = 1, ndone do
-  local id, v, own, verdict = ids[i], vs[i], owns[i], byte(H, i * END - 6)
-  if v then
-    freed[#freed + 1] = id
-    if verdict == 83 and byte(v, 6) == 0 and not any and kind(id) ~= 1 then
-      local pend = pendOf(v)
-      plain[pend] = (plain[pend] or 0) + 1
-      keep(id, 'S' .. time6 .. sub(own, 12, 17) .. session .. v .. ARGV[11 + i])
-      ended[#ended + 1] = id
-    elseif verdict == 82 then -- R
-      wait(id, v, 1, num(sub(H, i * END - 5, i * END)), ARGV[11 + i])
-    elseif verdict == 90 then -- Z
-      wait(id, v, 0, num(sub(H, i * END - 5, i * END)))
-    elseif verdict == 76 then -- L
-      giveBack(id, v)
-    else
-      finish(id, v, 'a', char(verdict), sub(own, 12, 17), session, ARGV[11 + i])
-    end
+-- Moves.
+if any and #ended > 0 then call('HDEL', T .. 'notes', unpack(ended)) end
+for _, i in ipairs(others) do
+  local id, v, verdict, delay = ids[i], vs[i], byte(H, i * END - 6), num(sub(H, i * END - 5, i * END))
+  if verdict == 82 then -- R
+    seldom().wait(id, v, 1, delay, ARGV[11 + i])
+  elseif verdict == 90 then -- Z
+    seldom().wait(id, v, 0, delay)
+  elseif verdict == 76 then -- L
+    seldom().giveBack(id, v)
+  else
+    finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[11 + i])
   end
-end
-for pend, n in pairs(plain) do
-  count(queueOf(pend), 'a', -n)
-  count(queueOf(pend), 'S', n)
+  if verdict == 82 or verdict == 90 or verdict == 76 then vs[i] = false end -- nothing follows
 end
 for a = 12 + ndone, #ARGV, 4 do
   if vs[tonumber(ARGV[a])] then
@@ -110,25 +141,36 @@ for a = 12 + ndone, #ARGV, 4 do
     push(ARGV[a + 2], ARGV[a + 1])
   end
 end
-if any and #worklist == 0 then resume() end
-if #worklist > 0 then settle() end
+if any and #worklist == 0 then seldom().resume() end
+if #worklist > 0 then seldom().settle() end
 flushEnds()
 flushPushes()
 
--- Claims. A session that gets less than it wanted is idle.
+-- Claims. A session that gets less than it wanted is idle; before that it sees
+-- whether delayed jobs are due, and learns when the next will be.
 local qs = {}
 for q in string.gmatch(ARGV[7], '[^,]+') do qs[#qs + 1] = q end
 local out = claim(session, want, tonumber(ARGV[4]), ARGV[5] == '1', number, qs, ARGV[8], ARGV[9] == '1')
+local later = 0
 if #out.ids < want and not out.more and not out.drain then
+  if due(100) > 0 then
+    flushPushes()
+    out.more = true
+  else
+    later = untilDue()
+  end
   for _, q in ipairs(qs) do redis.pcall('SADD', T .. 'idle:' .. q .. ':' .. ARGV[10], session) end
 end
 ringPushed(true)
-if out.left then ring(out.left) end
+-- Its like are asked first, others not always while much is going on.
+if out.left and not ringOne(queueOf(out.left), ARGV[10]) and (ndone < 16 or number % 8 == 0) then ring(out.left) end
 
 local flags = (out.more and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
-call('HSET', T .. 'last', session, number .. ' ' .. flags .. ' ' .. #lost .. ' ' .. lostIDs .. claimed)
-call('ZADD', T .. 'sess', time + tonumber(ARGV[6]), session)
+call('HSET', T .. 'last', fetcher, number .. ' ' .. flags .. ' ' .. #lost .. ' ' .. lostIDs .. claimed)
+-- The beats renew the lease; an exchange does when they seem to be late.
+local ttl = tonumber(ARGV[6])
+if deadline - time < ttl * 0.6 or deadline - time > ttl then call('ZADD', T .. 'sess', time + ttl, session) end
 flushLetters()
 flushCounts()
-return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags }
+return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }

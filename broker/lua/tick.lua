@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base now head count ring push tell finish run requeue guard
+-- include: base now head count ring push tell finish run requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]  prefix of the partition
@@ -14,7 +14,7 @@
 --
 -- Returns {'OK', woken, sessions, lost, poisoned, released, swept, more},
 -- or {'LATER'}: another tick was less than that ago; nothing was changed.
-local last, limit = call('GET', T .. 'tick'), tonumber(ARGV[6])
+local last, scan, limit = call('GET', T .. 'tick'), call('GET', T .. 'scan'), tonumber(ARGV[6])
 guard()
 begin()
 call('HLEN', T .. 'jobs')
@@ -24,7 +24,7 @@ call('HLEN', T .. 'workers')
 call('ZCARD', T .. 'sess')
 if ARGV[1] ~= '1' then
   -- A clock that was set back must not stop the ticks.
-  local ago = last and time - tonumber(last)
+  local ago = last and time - (tonumber(last) or 0)
   if ago and ago >= 0 and ago < tonumber(ARGV[2]) then return { 'LATER' } end
 end
 call('SET', T .. 'tick', time)
@@ -32,23 +32,23 @@ local n = { woken = 0, sessions = 0, lost = 0, poisoned = 0, released = 0, swept
 local more = false
 
 -- Delayed jobs whose time has come.
-local due = call('ZRANGEBYSCORE', T .. 'delayed', '-inf', time, 'LIMIT', 0, limit)
-for _, m in ipairs(due) do
-  local id, epoch, pend = sub(m, 1, 16), sub(m, 17, 19), sub(m, 20)
-  push(pend, entry(id, epoch))
-  count(queueOf(pend), 's', -1)
-  count(queueOf(pend), 'r', 1)
+n.woken = due(limit)
+more = n.woken == limit
+
+-- A clock that was set back must not lengthen leases: those that were given
+-- before are shortened by as much.
+local back = last and (tonumber(last) or 0) - time or 0
+if back > 0 then
+  local given = call('ZRANGEBYSCORE', T .. 'sess', '(' .. last, '+inf', 'LIMIT', 0, 2000)
+  for _, s in ipairs(given) do call('ZINCRBY', T .. 'sess', -back, s) end
 end
-if #due > 0 then call('ZREM', T .. 'delayed', unpack(due)) end
-n.woken = #due
-more = #due == limit
 
 -- Sessions that were silent for longer than their lease. What they owned is
 -- found by the scan below: an owner that is no session is lost.
 local gone = call('ZRANGEBYSCORE', T .. 'sess', '-inf', '(' .. time, 'LIMIT', 0, 64)
 for _, s in ipairs(gone) do
   call('ZREM', T .. 'sess', s)
-  call('HDEL', T .. 'last', s)
+  call('HDEL', T .. 'last', s, s .. '\1', s .. '\2', s .. '\3')
   call('HDEL', T .. 'workers', s)
 end
 n.sessions = #gone
@@ -56,7 +56,6 @@ more = more or #gone == 64
 
 -- The scan goes on from tick to tick while there is something to scan, and
 -- begins anew when a session is lost, and else twice a minute.
-local scan = call('GET', T .. 'scan')
 local cursor, stamp = string.match(scan or '', '^(%d+) (%d+)$')
 stamp = tonumber(stamp or 0)
 if #gone > 0 or (cursor == '0' and (time - stamp > 30000 or stamp > time)) or not cursor then
@@ -100,6 +99,8 @@ if tonumber(ARGV[4]) > 0 then
     if sound(v) then
       count(queueOf(pendOf(v)), 'F', -1)
       count(queueOf(pendOf(v)), 'D', 1)
+      local _, _, idem = extras(v)
+      if idem then call('DEL', T .. 'idem:' .. idem) end
     end
     call('HDEL', T .. 'jobs', id)
     call('HDEL', T .. 'hist', id)
@@ -112,7 +113,7 @@ end
 
 -- Lists that are not empty get a bell: one that was lost is made up for.
 for _, queue in ipairs(call('SRANDMEMBER', T .. 'queues', 16)) do
-  for _, m in ipairs(call('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
+  for _, m in ipairs(redis.pcall('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
 end
 flushPushes()
 ringPushed(false)

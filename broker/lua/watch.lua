@@ -9,18 +9,15 @@
 --
 -- Returns for each ID a letter and what goes with it: S C K and the tail of the
 -- record; F and the history; - not ended; ? unknown.
-local out = {}
+local out, waits = {}, {}
 local function wait(id)
-  local hooks = call('HGET', T .. 'hooks', id) or ''
-  for i = 1, #hooks, 8 do
-    if sub(hooks, i, i + 7) == ARGV[1] then return '-' end
-  end
-  call('HSET', T .. 'hooks', id, hooks .. ARGV[1])
+  waits[#waits + 1] = id
   return '-'
 end
 
 -- tail(record): what follows the stored job and its history.
 local function tail(r)
+  if #r < 36 then return '' end -- it is damaged, and its reader will say so
   local at = 22 + num(sub(r, 23, 26))
   if has(byte(r, 27), HIST) then at = at + 4 + num(sub(r, at, at + 3)) end
   return sub(r, at)
@@ -53,5 +50,11 @@ for i = 2, #ARGV do
     end
   end
   out[i - 1] = answer
+end
+
+for _, id in ipairs(waits) do
+  local hooks, told = call('HGET', T .. 'hooks', id) or '', false
+  for i = 1, #hooks, 8 do told = told or sub(hooks, i, i + 7) == ARGV[1] end
+  if not told then call('HSET', T .. 'hooks', id, hooks .. ARGV[1]) end
 end
 return out

@@ -1,7 +1,7 @@
 -- claim: gives ready jobs to a session. An entry whose job is gone, ended or of
 -- another epoch is dropped; at most 2n are looked at for n jobs.
 local MAXBYTES = 4194304 -- of envelopes in one answer: more would hold Redis up
-local SUSPECT_HOLD = 30000
+local SUSPECT_HOLD, SUSPECT_REST = 30000, 150000 -- ms
 
 -- judge(got, out, session, mark): reads the jobs of the entries and claims the
 -- sound ones; what does not fit the answer any more is put back in order. At
@@ -59,9 +59,13 @@ local function suspect(lanes, session, held, turn, out)
     if #out.ids > 0 then call('DEL', T .. 'alone') end
     return #out.ids > 0
   end
-  local chosen = call('GET', T .. 'alone')
-  if chosen and chosen ~= session then return false end
-  call('SET', T .. 'alone', session, 'PX', SUSPECT_HOLD)
+  local chosen = redis.pcall('GET', T .. 'alone')
+  if type(chosen) == 'string' and chosen ~= session then return false end
+  if type(chosen) ~= 'string' then
+    -- Who could not drain in time is not asked again for a while.
+    if not call('SET', T .. 'rest:' .. session, '', 'NX', 'PX', SUSPECT_REST) then return false end
+    call('SET', T .. 'alone', session, 'PX', SUSPECT_HOLD)
+  end
   out.drain = true
   return true
 end
@@ -76,12 +80,13 @@ local function claim(session, want, held, children, turn, qs, functions, listene
     for look = 1, 2 do
       if alone or #out.ids >= want or #out.back > 0 then break end
       local got, n = { e = {}, p = {} }, want - #out.ids
-      for _, rank in ipairs({ 'H', 'N', 'L' }) do
-        local mine, others = lanes[rank], not children and lanes[string.lower(rank)]
-        local half = others and floor((n - #got.e + turn % 2) / 2) or n - #got.e
-        take(mine, half, turn, children, got)
-        take(others, n - #got.e, turn, false, got)
-        take(mine, n - #got.e, turn, children, got)
+      for _, rank in ipairs(RANKS) do
+        local mine, others = lanes[rank], not children and lanes[LOWER[rank]]
+        if mine then
+          take(mine, others and floor((n - #got.e + turn % 2) / 2) or n - #got.e, turn, children, got)
+        end
+        if others then take(others, n - #got.e, turn, false, got) end
+        if mine then take(mine, n - #got.e, turn, children, got) end
       end
       judge(got, out, session, '')
     end

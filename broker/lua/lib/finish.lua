@@ -7,16 +7,16 @@
 local NOWHERE, NEVER = '\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0'
 local MAXHIST = 65536
 local time, time6 -- set by begin()
-local any         -- whether there are hooks, notes or continuations at all
-local records, buckets, ended, freed, changed, worklist = {}, {}, {}, {}, {}, {}
+local any         -- whether there are hooks, notes, waits or continuations at all
+local records, buckets, ended, freed, changed, worklist, over, heard = {}, {}, {}, {}, {}, {}, {}, {}
 
 local function begin()
   time = now()
   time6 = be(time, 6)
-  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'cont') > 0
+  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'waits', T .. 'cont') > 0
 end
 
--- remember(id, v, tail): adds a failed attempt to the history. Past its limit
+-- remember(id, tail): adds a failed attempt to the history. Past its limit
 -- only the newest is kept.
 local function remember(id, tail)
   local past = call('HGET', T .. 'hist', id) or ''
@@ -27,24 +27,30 @@ end
 
 local function withFlags(v, f) return sub(v, 1, 5) .. char(f) .. sub(v, 7) end
 
-local function keep(id, record)
-  local b = sub(id, 7, 11)
+-- recordsOf(b): what is to be written to bucket b, IDs and records in turn.
+local function recordsOf(b)
   local r = records[b]
   if not r then
     r = {}
     records[b] = r
     buckets[#buckets + 1] = b
   end
-  r[#r + 1] = id
-  r[#r + 1] = record
+  return r
 end
 
--- announce(id, state, tail): tells who asked to be told of a job or run.
-local function announce(id, state, tail)
-  local hooks = call('HGET', T .. 'hooks', id)
+-- plain(pend, n): n jobs of a list went from running to succeeded.
+local function plain(pend, n)
+  count(queueOf(pend), 'a', -n)
+  count(queueOf(pend), 'S', n)
+end
+
+-- announce(id, state, tail, hooks): tells who asked to be told of a job or run;
+-- hooks are looked up unless they are given.
+local function announce(id, state, tail, hooks)
+  hooks = hooks or call('HGET', T .. 'hooks', id)
   if hooks then
     for i = 1, #hooks, 8 do tell(sub(hooks, i, i + 7), id, state, tail) end
-    call('HDEL', T .. 'hooks', id)
+    heard[#heard + 1] = id
   end
 end
 
@@ -66,7 +72,8 @@ local function finish(id, v, from, state, started, session, tail)
       past = be(#past, 4) .. past
       call('HDEL', T .. 'hist', id)
     end
-    keep(id, state .. time6 .. started .. session .. v .. past .. tail)
+    local r = recordsOf(sub(id, 7, 11))
+    r[#r + 1], r[#r + 2] = id, state .. time6 .. started .. session .. v .. past .. tail
     ended[#ended + 1] = id
   end
   if f % 8 ~= 0 then
@@ -74,7 +81,7 @@ local function finish(id, v, from, state, started, session, tail)
     if inbox then tell(inbox, id, state, tail) end
     if unique and call('HGET', T .. 'unique', unique) == id then call('HDEL', T .. 'unique', unique) end
     local class = byte(id, 7) % 16
-    if idem and class > 0 then call('PEXPIRE', T .. 'idem:' .. idem, KEEP[class]) end
+    if idem and class > 0 and state ~= 'F' then call('PEXPIRE', T .. 'idem:' .. idem, KEEP[class]) end
   end
   if any then
     announce(id, state, tail)
@@ -84,15 +91,23 @@ local function finish(id, v, from, state, started, session, tail)
 end
 
 -- flushEnds(): writes what finish has gathered. Records of one bucket expire
--- together, a retention after the last of them; those of a run when it has ended.
+-- together, a retention after the last of them; those of a run after it has ended,
+-- when over names their bucket.
 local function flushEnds()
   for _, b in ipairs(buckets) do
     local key, class = T .. 'res:' .. b, byte(b, 1) % 16
-    call('HSET', key, unpack(records[b]))
-    if class > 0 and floor(byte(b, 2) / 64) ~= 1 then call('PEXPIRE', key, KEEP[class]) end
+    if #records[b] > 0 then
+      call('HSET', key, unpack(records[b]))
+      if class > 0 and floor(byte(b, 2) / 64) ~= 1 then call('PEXPIRE', key, KEEP[class]) end
+    end
   end
   if #ended > 0 then call('HDEL', T .. 'jobs', unpack(ended)) end
-  if #freed > 0 then call('HDEL', T .. 'own', unpack(freed)) end
+  if #freed > 0 then
+    call('HDEL', T .. 'own', unpack(freed))
+    if any then call('HDEL', T .. 'waits', unpack(freed)) end
+  end
   if #changed > 0 then call('HSET', T .. 'jobs', unpack(changed)) end
-  records, buckets, ended, freed, changed = {}, {}, {}, {}, {}
+  if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end
+  for _, b in ipairs(over) do call('PEXPIRE', T .. 'res:' .. b, KEEP[byte(b, 1) % 16]) end
+  records, buckets, ended, freed, changed, over, heard = {}, {}, {}, {}, {}, {}, {}
 end

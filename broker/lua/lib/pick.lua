@@ -1,11 +1,14 @@
 -- pick: which entries a session gets. Within a queue high goes before normal
 -- before low; among lists of one rank heads are taken in turn, half of them of
 -- jobs that were posted by jobs, since a blocked parent may wait for those.
-local CHILDREN = { H = 1, N = 1, L = 1 }
+local CHILDREN, RANKS = { H = 1, N = 1, L = 1 }, { 'H', 'N', 'L' }
+local LOWER = { H = 'h', N = 'n', L = 'l' }
 
 -- can(route): the session has all functions of the route.
 local function can(route, functions, listeners)
   if route == '*' then return listeners end
+  if not string.find(route, '+', 1, true) then return string.find(functions, ',' .. route .. ',', 1, true) end
+  if not string.find(route, '+', 1, true) then return string.find(functions, ',' .. route .. ',', 1, true) end
   for f in string.gmatch(route, '[^+]+') do
     if not string.find(functions, ',' .. f .. ',', 1, true) then return false end
   end
@@ -18,7 +21,7 @@ local function candidates(queue, functions, listeners)
   local lanes = {}
   local live = redis.pcall('SMEMBERS', T .. 'live:' .. queue)
   if live.err then return lanes end
-  table.sort(live)
+  if #live > 1 then table.sort(live) end
   for _, m in ipairs(live) do
     if can(sub(m, 1, -3), functions, listeners) then
       local lane = sub(m, -1)

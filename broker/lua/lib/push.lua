@@ -19,15 +19,17 @@ local function push(pend, e, first)
   l[#l + 1] = e
 end
 
--- flushPushes(): writes what was pushed and marks the lists as not empty.
+-- flushPushes(): writes what was pushed and marks the lists as not empty. Other
+-- lists must not wait for one that is damaged: errors are swallowed here, and a job
+-- that is in no list is found by fsck.
 local function flushPushes()
-  for _, pend in ipairs(order) do
-    local key, p = T .. 'pend:' .. pend, pushes[pend]
-    if #p.tail > 0 then call('RPUSH', key, unpack(p.tail)) end
-    if #p.head > 0 then call('LPUSH', key, unpack(p.head)) end
+  for pend, p in pairs(pushes) do
+    local key = T .. 'pend:' .. pend
+    if #p.tail > 0 then redis.pcall('RPUSH', key, unpack(p.tail)) end
+    if #p.head > 0 then redis.pcall('LPUSH', key, unpack(p.head)) end
     local queue = queueOf(pend)
-    if call('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then
-      call('SADD', T .. 'queues', queue)
+    if redis.pcall('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then
+      redis.pcall('SADD', T .. 'queues', queue)
     end
   end
   pushes = {}
@@ -37,6 +39,6 @@ end
 -- one passes the bell on if there is more. After claims, lists may be empty again.
 local function ringPushed(claimed)
   for _, pend in ipairs(order) do
-    if not claimed or call('LLEN', T .. 'pend:' .. pend) > 0 then ring(pend) end
+    if not claimed or redis.pcall('LLEN', T .. 'pend:' .. pend) ~= 0 then ring(pend) end
   end
 end

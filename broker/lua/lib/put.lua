@@ -8,8 +8,10 @@ local function put(id, v, pend, delay)
   count(queue, 'P', 1)
   if delay > 0 then
     count(queue, 's', 1)
-    call('ZADD', T .. 'delayed', now() + delay, id .. EPOCH0 .. pend)
+    local m = id .. EPOCH0 .. pend
+    call('ZADD', T .. 'delayed', now() + delay, m)
     call('SADD', T .. 'queues', queue)
+    if call('ZRANK', T .. 'delayed', m) == 0 then ring(pend) end -- somebody must know when
   else
     count(queue, 'r', 1)
     push(pend, id)

@@ -16,7 +16,7 @@ local function tell(inbox, id, state, tail)
   if #tail > INLINE then
     l[n + 3] = NOT_INLINE
   else
-    l[n + 3], l[n + 4] = be(#tail, 4), tail
+    l[n + 3], l[n + 4] = '\0\0' .. char(floor(#tail / 256), #tail % 256), tail
   end
 end
 

@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"math"
+
+	"github.com/gomlq/mlq/task"
+)
+
+func (s *stored) takeIdem(digest string, items []any) { s.idems[digest] = asText(items[0]) }
+
+// takeRecords takes records of one bucket: ID, length, first bytes.
+func (s *stored) takeRecords(bucket string, items []any) {
+	key := "res:" + bucket
+	for ; len(items) >= 3; items = items[3:] {
+		id, ok := s.idOf(key, asText(items[0]))
+		if !ok {
+			continue
+		}
+		s.records++
+		if id.Bucket() != bucket {
+			s.broken(RuleForm, key, id, "belongs to another bucket")
+		}
+		size, _ := items[1].(int64)
+		r := reader{b: asText(items[2])}
+		state := r.u8()
+		r.bytes(20)
+		version, length := r.u8(), r.uint(4)
+		if r.bad || version != wireVersion || length < headerLen || 21+int64(length) > size || (state != 'S' && state != 'C' && state != 'K') {
+			s.broken(RuleForm, key, id, "has a record that cannot be read")
+		}
+		if id.Kind() == task.KindNode {
+			s.ended[id] = state
+		}
+		if s.jobs[id] != nil {
+			s.both = append(s.both, id)
+		}
+	}
+}
+
+// checkRecords asks that what has ended is nothing else, and expires when it
+// should. Records of nodes expire with their run: see checkRuns.
+func (s *stored) checkRecords() {
+	for _, id := range s.both {
+		s.broken(RulePlace, "res:"+id.Bucket(), id, "has ended, and is live as well")
+	}
+	for bucket, info := range s.keys["res:"] {
+		if len(bucket) != 5 {
+			s.broken(RuleForm, "res:"+bucket, task.ID{}, "is no bucket")
+			continue
+		}
+		var id task.ID
+		copy(id[6:], bucket)
+		if id.Kind() != task.KindNode {
+			s.checkExpiry("res:"+bucket, task.ID{}, info, true, id.Class())
+		}
+	}
+}
+
+// checkExpiry asks that a key expires if what it has has ended and is not kept for
+// ever, and only then.
+func (s *stored) checkExpiry(key string, id task.ID, info keyInfo, ended bool, class task.Class) {
+	switch expires := ended && class != 0; {
+	case expires && info.ttl < 0:
+		s.broken(RuleExpiry, key, id, "never expires, want %v after its end", class.Duration())
+	case !expires && info.ttl >= 0:
+		s.broken(RuleExpiry, key, id, "expires in %v, want never", info.ttl)
+	case expires && info.ttl > class.Duration():
+		s.broken(RuleExpiry, key, id, "expires in %v, want at most %v", info.ttl, class.Duration())
+	}
+}
+
+// checkKeys asks that live jobs hold their keys, and that keys lead to jobs.
+func (s *stored) checkKeys() {
+	for key, v := range s.hashes["unique"] {
+		id, ok := s.idOf("unique", v)
+		if !ok {
+			continue
+		}
+		if j := s.jobs[id]; j == nil || j.dead() || j.unique != key || j.flags&flagUnique == 0 {
+			s.broken(RuleUnique, "unique", id, "holds %+q, but is no live job with that key", key)
+		}
+	}
+	for digest, v := range s.idems {
+		key := "idem:" + digest
+		if len(digest) != 16 || len(v) != 24 {
+			s.broken(RuleForm, key, task.ID{}, "%+q is not a job and a digest", v)
+			continue
+		}
+		if id, ok := s.idOf(key, v[:16]); ok {
+			info, j := s.keys["idem:"][digest], s.jobs[id]
+			if j != nil && j.idem != digest {
+				s.broken(RuleIdempotent, key, id, "is a job with another key")
+			}
+			s.checkExpiry(key, id, info, j == nil, id.Class())
+		}
+	}
+	for id, j := range s.jobs {
+		if j.flags&flagUnique != 0 && !j.dead() && s.hashes["unique"][j.unique] != string(id[:]) {
+			s.broken(RuleUnique, "unique", id, "does not hold its key %+q", j.unique)
+		}
+		if v := s.idems[j.idem]; j.flags&flagIdem != 0 && (len(v) != 24 || v[:16] != string(id[:])) {
+			s.broken(RuleIdempotent, "idem:"+j.idem, id, "does not hold its key")
+		}
+	}
+}
+
+// checkAbout asks that what is said of jobs is said of jobs that exist.
+func (s *stored) checkAbout() {
+	for field, v := range s.hashes["hooks"] {
+		if id, ok := s.idOf("hooks", field); ok {
+			if len(v) == 0 || len(v)%8 != 0 {
+				s.broken(RuleForm, "hooks", id, "%+q is not a list of inboxes", v)
+			}
+			if !s.open(id) {
+				s.broken(RuleAbout, "hooks", id, "is waited for, but is neither a live job nor a run that goes on")
+			}
+		}
+	}
+	for field := range s.hashes["notes"] {
+		if id, ok := s.idOf("notes", field); ok && s.jobs[id] == nil {
+			s.broken(RuleAbout, "notes", id, "has a note, but does not exist")
+		}
+	}
+	for field := range s.hashes["hist"] {
+		if id, ok := s.idOf("hist", field); ok && (s.jobs[id] == nil || s.jobs[id].flags&flagHist == 0) {
+			s.broken(RuleAbout, "hist", id, "has a history, but is no job that says so")
+		}
+	}
+	for field, v := range s.hashes["waits"] {
+		id, ok := s.idOf("waits", field)
+		if !ok {
+			continue
+		}
+		if len(v) < 2 || len(v)%16 != 2 {
+			s.broken(RuleForm, "waits", id, "%+q is not a depth and IDs", v)
+		}
+		if _, owned := s.hashes["own"][field]; !owned {
+			s.broken(RuleAbout, "waits", id, "waits for others, but is not running")
+		}
+	}
+	for id, j := range s.jobs {
+		if _, ok := s.hashes["hist"][string(id[:])]; !ok && j.flags&flagHist != 0 {
+			s.broken(RuleAbout, "hist", id, "has no history, though it says so")
+		}
+	}
+}
+
+// open reports whether id is a live job, or a run that has not ended.
+func (s *stored) open(id task.ID) bool {
+	if id.Kind() == task.KindRun {
+		return s.runs[id] != nil && s.runs[id].state == "a"
+	}
+	return s.jobs[id] != nil && !s.jobs[id].dead()
+}
+
+// checkSessions asks that what is kept of sessions is kept of those that live.
+func (s *stored) checkSessions() {
+	for name, deadline := range s.scores["sess"] {
+		if len(name) != 8 || math.IsNaN(deadline) {
+			s.broken(RuleForm, "sess", task.ID{}, "%+q with deadline %v is no session", name, deadline)
+		}
+		if _, ok := s.hashes["workers"][name]; !ok {
+			s.broken(RuleSession, "workers", task.ID{}, "lacks session %x", name)
+		}
+	}
+	for name := range s.hashes["workers"] {
+		if _, ok := s.scores["sess"][name]; !ok {
+			s.broken(RuleSession, "workers", task.ID{}, "has %x, which is no session", name)
+		}
+	}
+	for name := range s.hashes["last"] { // session, and for its later fetchers a byte
+		if _, ok := s.scores["sess"][name[:min(len(name), 8)]]; !ok {
+			s.broken(RuleSession, "last", task.ID{}, "has %x, which is no session", name)
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package broker
+
+import (
+	"strconv"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// storedRun is what fsck keeps of a run.
+type storedRun struct {
+	nodes  int
+	state  string
+	counts map[byte]int // by state letter
+	over   bool         // it has a time at which it ended
+	failed bool         // it has the first failure
+	waits  map[int]int  // by node, how many parents it waits for
+	kids   map[int]map[int]string
+	names  map[byte]string
+	bad    bool // it cannot be judged
+}
+
+// takeRest takes continuations: node, its state, the first chunk of its children
+// that was not followed.
+func (s *stored) takeRest(items []any) {
+	for _, item := range items {
+		r := reader{b: asText(item)}
+		raw, _, chunk := r.bytes(16), r.u8(), int(r.uint(3))
+		if r.bad || r.i != len(r.b) {
+			s.broken(RuleForm, "cont", task.ID{}, "%+q is no continuation", r.b)
+			continue
+		}
+		id, ok := s.idOf("cont", raw)
+		if old, has := s.rest[id]; ok && (!has || chunk < old) {
+			s.rest[id] = chunk
+		}
+	}
+}
+
+// takeRun takes fields of a run's hash; see lua/lib/run.lua.
+func (s *stored) takeRun(name string, items []any) {
+	key := "run:" + name
+	id, ok := s.idOf(key, name)
+	if !ok {
+		return
+	}
+	r := s.runs[id]
+	if r == nil {
+		r = &storedRun{counts: map[byte]int{}, waits: map[int]int{}, kids: map[int]map[int]string{}, names: map[byte]string{}}
+		s.runs[id] = r
+	}
+	for ; len(items) >= 2; items = items[2:] {
+		if f, v := asText(items[0]), asText(items[1]); !r.set(f, v) {
+			r.bad = true
+			s.broken(RuleForm, key, id, "has %+q = %+.80q", f, v)
+		}
+	}
+}
+
+// set takes one field, and reports whether it is one.
+func (r *storedRun) set(f, v string) bool {
+	n, err := strconv.Atoi(v)
+	count := err == nil && n >= 0
+	switch {
+	case f == "name" || f == "nonce":
+		return v != ""
+	case f == "f":
+		r.failed = true
+		return v != ""
+	case f == "state":
+		r.state = v
+		return runStates[v] != 0
+	case f == "n":
+		r.nodes = n
+		return count && n > 0
+	case f == "begun":
+		return count
+	case f == "end":
+		r.over = true
+		return count
+	case f == "S" || f == "F" || f == "C" || f == "K":
+		r.counts[f[0]] = n
+		return count
+	case len(f) == 4 && f[0] == 'p':
+		r.waits[place(f[1:])] = n
+		return count && n > 0
+	case len(f) == 7 && f[0] == 'k':
+		i := place(f[1:4])
+		if r.kids[i] == nil {
+			r.kids[i] = map[int]string{}
+		}
+		r.kids[i][place(f[4:])] = v
+		return v != "" && len(v)%4 == 0 && len(v) <= 4*kidsPerChunk
+	case len(f) == 2 && f[0] == 'q':
+		r.names[f[1]] = v
+		return goodPend(v)
+	}
+	return false
+}
+
+// place reads a number of three bytes.
+func place(s string) int { return int(s[0])<<16 | int(s[1])<<8 | int(s[2]) }
+
+// edge is a parent of a node, and in which chunk of its children it has the node.
+type edge struct{ parent, chunk int }
+
+// parents turns the children of all nodes around.
+func (r *storedRun) parents() (map[int][]edge, bool) {
+	m, ok := map[int][]edge{}, true
+	for parent, chunks := range r.kids {
+		for chunk, kids := range chunks {
+			for ; len(kids) >= 4; kids = kids[4:] {
+				child := place(kids)
+				m[child] = append(m[child], edge{parent, chunk})
+				ok = ok && parent < child && child < r.nodes && r.names[kids[3]] != ""
+			}
+		}
+	}
+	return m, ok
+}
+
+// checkRuns asks that runs agree with their nodes.
+func (s *stored) checkRuns() {
+	buckets := map[string]bool{}
+	for id, r := range s.runs {
+		key := "run:" + string(id[:])
+		bucket := id.Node(0).Bucket()
+		buckets[bucket] = true
+		parents, ok := r.parents()
+		if !ok || r.nodes == 0 || r.state == "" {
+			s.broken(RuleForm, key, id, "has children that are no nodes of it, or lacks its state")
+			continue
+		}
+		if r.bad {
+			continue // said already
+		}
+		ended := r.state != "a"
+		s.checkExpiry(key, id, s.keys["run:"][string(id[:])], ended, id.Class())
+		if info, ok := s.keys["res:"][bucket]; ok {
+			s.checkExpiry("res:"+bucket, id, info, ended, id.Class())
+		}
+		s.checkNodes(key, id, r, parents)
+	}
+	for id := range s.ended {
+		if !buckets[id.Bucket()] {
+			s.broken(RuleRun, "res:"+id.Bucket(), id, "is a node of a run that does not exist")
+		}
+	}
+	for id, j := range s.jobs {
+		if id.Kind() == task.KindNode && s.runs[id.Run()] == nil && !j.dead() {
+			s.broken(RuleRun, "jobs", id, "is a node of a run that does not exist")
+		}
+	}
+}
+
+// nodeState returns the letter of a node's state: of the end it came to, 'j' if it
+// is a live job, and 0 if nothing is known of it.
+func (s *stored) nodeState(id task.ID) byte {
+	if j := s.jobs[id]; j != nil && j.dead() {
+		return 'F'
+	} else if j != nil {
+		return 'j'
+	}
+	return s.ended[id]
+}
+
+// checkNodes asks that the counts and edges of a run are those of its nodes.
+func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map[int][]edge) {
+	counts, missing := map[byte]int{}, 0
+	states := make([]byte, r.nodes)
+	for i := range states {
+		if states[i] = s.nodeState(id.Node(i)); states[i] == 0 {
+			missing++
+		}
+		counts[states[i]]++
+	}
+	// Dead letters are deleted after their retention; nothing else is while the run is kept.
+	if swept := r.counts['F'] - counts['F']; missing > max(swept, 0) {
+		s.broken(RuleRun, key, id, "%d of %d nodes are neither jobs nor records, %d dead letters were deleted", missing, r.nodes, swept)
+	} else {
+		counts['F'] += missing
+	}
+	over := 0
+	for _, letter := range []byte("SFCK") {
+		if over += counts[letter]; r.counts[letter] != counts[letter] {
+			s.broken(RuleRun, key, id, "%c is %d, but there are %d", letter, r.counts[letter], counts[letter])
+		}
+	}
+	want := "a"
+	switch {
+	case over < r.nodes:
+	case counts['F'] > 0:
+		want = "F"
+	case counts['C'] > 0:
+		want = "C"
+	default:
+		want = "S"
+	}
+	if r.state != want || r.over != (want != "a") || r.failed != (counts['F'] > 0) {
+		s.broken(RuleRun, key, id, "its state is %q (with an end: %t, with a failure: %t), want %q: %d of %d nodes have ended, %d failed",
+			r.state, r.over, r.failed, want, over, r.nodes, counts['F'])
+	}
+	for i, state := range states {
+		s.checkNode(key, id, r, parents[i], states, i, state)
+	}
+}
+
+// checkNode asks that node i waits for those of its parents that have not
+// succeeded, as far as their ends were followed.
+func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []edge, states []byte, i int, state byte) {
+	open, broken := 0, 0
+	for _, e := range parents {
+		first, left := s.rest[id.Node(e.parent)]
+		switch {
+		case states[e.parent] == 'j' || left && e.chunk >= first:
+			open++
+		case states[e.parent] != 'S':
+			broken++
+		}
+	}
+	waits, blocked := r.waits[i]
+	node := id.Node(i)
+	switch {
+	case state != 'j' && blocked:
+		s.broken(RuleRun, key, node, "has ended, but waits for %d parents", waits)
+	case state == 'j' && broken > 0:
+		s.broken(RuleRun, key, node, "is live, though %d of its parents did not succeed", broken)
+	case state == 'j' && waits != open:
+		s.broken(RuleRun, key, node, "waits for %d parents, but %d have not succeeded", waits, open)
+	}
+}

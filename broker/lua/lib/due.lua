@@ -1,0 +1,19 @@
+-- due(limit): delayed jobs whose time has come enter their lists. Returns how
+-- many. untilDue(): ms until the next is due, 0 if there is none.
+local function due(limit)
+  local found = redis.pcall('ZRANGEBYSCORE', T .. 'delayed', '-inf', time, 'LIMIT', 0, limit)
+  if found.err or #found == 0 then return 0 end
+  for _, m in ipairs(found) do
+    local id, epoch, pend = sub(m, 1, 16), sub(m, 17, 19), sub(m, 20)
+    push(pend, entry(id, epoch))
+    count(queueOf(pend), 's', -1)
+    count(queueOf(pend), 'r', 1)
+  end
+  call('ZREM', T .. 'delayed', unpack(found))
+  return #found
+end
+
+local function untilDue()
+  local first = redis.pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
+  return first[2] and math.max(1, tonumber(first[2]) - time) or 0
+end
