@@ -34,11 +34,12 @@ type Broker struct {
 	sessions sync.Map // task.SessionID -> *session
 	tickMore []atomic.Bool
 
-	stop    context.CancelCauseFunc
-	life    context.Context // until Close
-	workers sync.WaitGroup  // goroutines that end with life
-	closers []func() error  // what Open has started, in order
-	once    sync.Once
+	stop     context.CancelCauseFunc
+	life     context.Context // until Close
+	spawning sync.Mutex      // of spawn against Close
+	workers  sync.WaitGroup  // goroutines that end with life
+	closers  []func() error  // what Open has started, in order
+	once     sync.Once
 }
 
 var _ task.Port = (*Broker)(nil)
@@ -73,7 +74,9 @@ func (b *Broker) Namespace() string { return b.cfg.Namespace }
 func (b *Broker) Close() error {
 	var first error
 	b.once.Do(func() {
+		b.spawning.Lock()
 		b.stop(errClosed)
+		b.spawning.Unlock()
 		if err := b.rdb.Close(); err != nil {
 			first = fmt.Errorf("broker: close: %w", err)
 		}
@@ -85,6 +88,18 @@ func (b *Broker) Close() error {
 		}
 	})
 	return first
+}
+
+// spawn runs f in a goroutine that Close waits for, and reports whether it does:
+// after Close, none is begun.
+func (b *Broker) spawn(f func()) bool {
+	b.spawning.Lock()
+	defer b.spawning.Unlock()
+	if b.life.Err() != nil {
+		return false
+	}
+	b.workers.Go(f)
+	return true
 }
 
 var errClosed = fmt.Errorf("%w: the broker was closed", task.ErrUnavailable)

@@ -54,7 +54,7 @@ func (c *combiner[R]) pass() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy = len(c.queue) > 0; c.busy {
-		c.b.workers.Go(c.drain)
+		c.b.spawn(c.drain) // else those who wait see the end of the broker themselves
 	}
 }
 

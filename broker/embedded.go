@@ -29,7 +29,7 @@ func openEmbedded(ctx context.Context, _ *url.URL, cfg Config) (*Broker, error) 
 	if err != nil {
 		return nil, err
 	}
-	b.workers.Go(func() { age(b.life, m) })
+	b.spawn(func() { age(b.life, m) })
 	return b, nil
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math"
+	"regexp"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -116,9 +117,11 @@ func (s *stored) checkAbout() {
 			}
 		}
 	}
-	for field := range s.hashes["notes"] {
+	for field, v := range s.hashes["notes"] {
 		if id, ok := s.idOf("notes", field); ok && s.jobs[id] == nil {
 			s.broken(RuleAbout, "notes", id, "has a note, but does not exist")
+		} else if ok && decodeMeta(v, &remarks{}) != nil {
+			s.broken(RuleForm, "notes", id, "%+q is no note", v)
 		}
 	}
 	for field := range s.hashes["hist"] {
@@ -153,6 +156,9 @@ func (s *stored) open(id task.ID) bool {
 	return s.jobs[id] != nil && !s.jobs[id].dead()
 }
 
+// lastForm is what exchange.lua keeps of an answer.
+var lastForm = regexp.MustCompile(`^\d+ [A-Z]* \d+ `)
+
 // checkSessions asks that what is kept of sessions is kept of those that live.
 func (s *stored) checkSessions() {
 	for name, deadline := range s.scores["sess"] {
@@ -163,12 +169,18 @@ func (s *stored) checkSessions() {
 			s.broken(RuleSession, "workers", task.ID{}, "lacks session %x", name)
 		}
 	}
-	for name := range s.hashes["workers"] {
+	for name, v := range s.hashes["workers"] {
+		if decodeMeta(v, &task.Worker{}) != nil {
+			s.broken(RuleForm, "workers", task.ID{}, "session %x has said %+q, which is nothing", name, v)
+		}
 		if _, ok := s.scores["sess"][name]; !ok {
 			s.broken(RuleSession, "workers", task.ID{}, "has %x, which is no session", name)
 		}
 	}
-	for name := range s.hashes["last"] { // session, and for its later fetchers a byte
+	for name, v := range s.hashes["last"] { // session, and for its later fetchers a byte
+		if !lastForm.MatchString(v) {
+			s.broken(RuleForm, "last", task.ID{}, "session %x has %+q, which is no answer", name, v)
+		}
 		if _, ok := s.scores["sess"][name[:min(len(name), 8)]]; !ok {
 			s.broken(RuleSession, "last", task.ID{}, "has %x, which is no session", name)
 		}

@@ -73,23 +73,29 @@ func (in *inbox) names(i int, name string) []string {
 	return out
 }
 
-// subscribe adds channels to subscription i, and makes it if there is none. An
-// error shows when the subscription is read: it subscribes to all of them again.
+// subscribe adds channels to subscription i, and makes it if there is none: in a
+// goroutine, since that may take as long as a connection. An error shows when the
+// subscription is read: it subscribes to all of them again.
 func (in *inbox) subscribe(i int, names []string) {
-	ctx := in.b.life
-	switch ps := in.subs[i]; {
-	case ps == nil && in.sharded:
-		in.subs[i] = in.b.rdb.SSubscribe(ctx, names...)
-	case ps == nil:
-		in.subs[i] = in.b.rdb.Subscribe(ctx, names...)
-	case in.sharded:
-		_ = ps.SSubscribe(ctx, names...)
-		return
-	default:
-		_ = ps.Subscribe(ctx, names...)
+	if ps := in.subs[i]; ps != nil {
+		in.add(ps, names)
 		return
 	}
-	in.b.workers.Go(func() { in.receive(i) })
+	ps := in.b.rdb.Subscribe(in.b.life)
+	if in.b.spawn(func() { in.add(ps, names); in.receive(i) }) {
+		in.subs[i] = ps
+	} else {
+		_ = ps.Close()
+	}
+}
+
+// add subscribes to more channels.
+func (in *inbox) add(ps *redis.PubSub, names []string) {
+	if in.sharded {
+		_ = ps.SSubscribe(in.b.life, names...)
+	} else {
+		_ = ps.Subscribe(in.b.life, names...)
+	}
 }
 
 // forget stops listening to name.

@@ -13,9 +13,20 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// ErrDenied is returned when Redis refuses the user: wrong password, or an ACL
-// without a command or key that the broker needs.
-var ErrDenied = errors.New("broker: redis refuses this user; check the password and the ACL (see docs/operations in the README)")
+// ErrDenied is returned when Redis refuses the user: a wrong password, or an ACL
+// without a command, key or channel that the broker needs. For clients and workers
+// of namespace NS it is (on one line)
+//
+//	ACL SETUSER mlq on >SECRET ~mlq:NS:meta ~mlq:{NS:* resetchannels &mlq:{NS:* -@all
+//	  +info +time +select +ping +eval +evalsha +subscribe +unsubscribe +publish
+//	  +del +exists +get +set +pexpire +hdel +hexists +hget +hgetall +hincrby +hlen +hmget
+//	  +hscan +hset +hsetnx +llen +lpop +lpush +rpop +rpush +sadd +scard +smembers +spop
+//	  +srandmember +srem +zadd +zcard +zrange +zrangebyscore +zrank +zrem
+//	  +zremrangebyscore +zscore
+//
+// A Redis Cluster needs +cluster|slots +spublish +ssubscribe +sunsubscribe as well,
+// and [Broker.Fsck] +scan +type +pttl +sscan +zscan +lrange.
+var ErrDenied = errors.New("broker: redis refuses this user; check its password, and that its ACL allows what the documentation of broker.ErrDenied lists")
 
 // ErrReadOnly is returned, with [task.ErrUnavailable], while Redis takes no
 // writes: it is a replica, or cannot persist.
@@ -100,7 +111,7 @@ func classify(err error) (again bool, _ error) {
 		return true, fmt.Errorf("%w: %w", task.ErrUnavailable, err)
 	case contains(text, "OOM", "allow-oom"):
 		return false, fmt.Errorf("%w: raise maxmemory, or let finished work expire sooner: %w", task.ErrFull, err)
-	case contains(text, "NOAUTH", "WRONGPASS", "NOPERM", "No permissions", "can't run this command"):
+	case contains(text, "NOAUTH", "WRONGPASS", "NOPERM", "No permissions", "The user executing the script"):
 		return false, fmt.Errorf("%w: %w", ErrDenied, err)
 	default:
 		return false, fmt.Errorf("%w: %w", task.ErrDamaged, err)

@@ -50,8 +50,8 @@ func newWaitHub(b *Broker) *waitHub {
 // start listens, and looks after the entries, until the broker is closed.
 func (h *waitHub) start() {
 	h.once.Do(func() {
-		h.b.inbox.listen(h.name, h.message, func(p int) { h.b.workers.Go(func() { h.lookAfter(p) }) })
-		h.b.workers.Go(h.tend)
+		h.b.inbox.listen(h.name, h.message, func(p int) { h.b.spawn(func() { h.lookAfter(p) }) })
+		h.b.spawn(h.tend)
 	})
 }
 
@@ -181,7 +181,7 @@ func (h *waitHub) message(_ int, payload string) {
 		}
 	}
 	if len(missing) > 0 {
-		h.b.workers.Go(func() { _ = h.b.look(h.b.life, missing) })
+		h.b.spawn(func() { _ = h.b.look(h.b.life, missing) })
 	}
 }
 

@@ -1,8 +1,8 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base now head count ring push tell finish pick claim due
--- seldom: run requeue guard
+-- include: base now head count bell ends pick claim
+-- seldom: fields ring push tell finish run requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
@@ -89,7 +89,7 @@ if ndone > 0 then
       end
       local f, _, _, _, _, _, _, _, h, l = byte(v, 6, 15)
       if node or f > INBOX or byte(H, at - 6) ~= 83 then
-        if node then call('HGET', T .. 'run:' .. runOf(id), 'state') end
+        if node then call('HGET', T .. 'run:' .. seldom().runOf(id), 'state') end
         others[#others + 1] = i
       else
         local tail, n, to = ARGV[11 + i], #rs, 15 + h * 256 + l
@@ -101,8 +101,8 @@ if ndone > 0 then
         end
         ended1 = ended1 + 1
         ended[#ended + 1] = id
-        if f == INBOX then tell(sub(v, to + 1, to + 8), id, 'S', tail) end
-        if hooks and hooks[i] then announce(id, 'S', tail, hooks[i]) end
+        if f == INBOX then seldom().tell(sub(v, to + 1, to + 8), id, 'S', tail) end
+        if hooks and hooks[i] then seldom().announce(id, 'S', tail, hooks[i]) end
       end
       freed[#freed + 1] = id
     else
@@ -129,7 +129,7 @@ for _, i in ipairs(others) do
   elseif verdict == 76 then -- L
     seldom().giveBack(id, v)
   else
-    finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[11 + i])
+    seldom().finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[11 + i])
   end
   if verdict == 82 or verdict == 90 or verdict == 76 then vs[i] = false end -- nothing follows
 end
@@ -138,13 +138,13 @@ for a = 12 + ndone, #ARGV, 4 do
     changed[#changed + 1], changed[#changed + 2] = ARGV[a + 1], ARGV[a + 3]
     count(queueOf(ARGV[a + 2]), 'P', 1)
     count(queueOf(ARGV[a + 2]), 'r', 1)
-    push(ARGV[a + 2], ARGV[a + 1])
+    seldom().push(ARGV[a + 2], ARGV[a + 1])
   end
 end
 if any and #worklist == 0 then seldom().resume() end
 if #worklist > 0 then seldom().settle() end
 flushEnds()
-flushPushes()
+if made then made.flushPushes() end
 
 -- Claims. A session that gets less than it wanted is idle; before that it sees
 -- whether delayed jobs are due, and learns when the next will be.
@@ -153,17 +153,17 @@ for q in string.gmatch(ARGV[7], '[^,]+') do qs[#qs + 1] = q end
 local out = claim(session, want, tonumber(ARGV[4]), ARGV[5] == '1', number, qs, ARGV[8], ARGV[9] == '1')
 local later = 0
 if #out.ids < want and not out.more and not out.drain then
-  if due(100) > 0 then
-    flushPushes()
-    out.more = true
-  else
-    later = untilDue()
+  local first = redis.pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
+  later = first[2] and math.max(1, tonumber(first[2]) - time) or 0
+  if later == 1 and seldom().due(100) > 0 then
+    made.flushPushes()
+    out.more, later = true, 0
   end
   for _, q in ipairs(qs) do redis.pcall('SADD', T .. 'idle:' .. q .. ':' .. ARGV[10], session) end
 end
-ringPushed(true)
+if made then made.ringPushed(true) end
 -- Its like are asked first, others not always while much is going on.
-if out.left and not ringOne(queueOf(out.left), ARGV[10]) and (ndone < 16 or number % 8 == 0) then ring(out.left) end
+if out.left and not ringOne(queueOf(out.left), ARGV[10]) and (ndone < 16 or number % 8 == 0) then seldom().ring(out.left) end
 
 local flags = (out.more and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
@@ -171,6 +171,6 @@ call('HSET', T .. 'last', fetcher, number .. ' ' .. flags .. ' ' .. #lost .. ' '
 -- The beats renew the lease; an exchange does when they seem to be late.
 local ttl = tonumber(ARGV[6])
 if deadline - time < ttl * 0.6 or deadline - time > ttl then call('ZADD', T .. 'sess', time + ttl, session) end
-flushLetters()
+if made then made.flushLetters() end
 flushCounts()
 return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }

@@ -15,6 +15,6 @@ local got = call('HSCAN', T .. ARGV[1], ARGV[2], 'COUNT', ARGV[3])
 local out = {}
 for i = 1, #got[2], 2 do
   local v, n = got[2][i + 1], #out
-  out[n + 1], out[n + 2], out[n + 3] = got[2][i], #v, sub(v, 1, ARGV[4])
+  out[n + 1], out[n + 2], out[n + 3] = got[2][i], #v, sub(v, 1, tonumber(ARGV[4]))
 end
 return { got[1], out }

@@ -1,5 +1,5 @@
 -- post.lua: nothing -> ready, scheduled. Jobs enter, each once.
--- include: base now head count ring push put
+-- include: base now head count bell ring push put
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  poster
@@ -20,8 +20,9 @@ local mine = T .. 'post:' .. ARGV[1]
 local last = call('GET', mine)
 if last then
   local n, answers = string.match(last, '^(%d+) (.*)$')
-  if tonumber(n) == tonumber(ARGV[2]) then return { 'OK', answers } end
-  if tonumber(n) > tonumber(ARGV[2]) then return { 'STALE' } end
+  n = tonumber(n or 0)
+  if n == tonumber(ARGV[2]) then return { 'OK', answers } end
+  if n > tonumber(ARGV[2]) then return { 'STALE' } end
 end
 
 -- Checks.

@@ -1,5 +1,4 @@
--- due(limit): delayed jobs whose time has come enter their lists. Returns how
--- many. untilDue(): ms until the next is due, 0 if there is none.
+-- due(limit): delayed jobs whose time has come enter their lists. Returns how many.
 local function due(limit)
   local found = redis.pcall('ZRANGEBYSCORE', T .. 'delayed', '-inf', time, 'LIMIT', 0, limit)
   if found.err or #found == 0 then return 0 end
@@ -11,9 +10,4 @@ local function due(limit)
   end
   call('ZREM', T .. 'delayed', unpack(found))
   return #found
-end
-
-local function untilDue()
-  local first = redis.pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
-  return first[2] and math.max(1, tonumber(first[2]) - time) or 0
 end

@@ -8,7 +8,6 @@ local LOWER = { H = 'h', N = 'n', L = 'l' }
 local function can(route, functions, listeners)
   if route == '*' then return listeners end
   if not string.find(route, '+', 1, true) then return string.find(functions, ',' .. route .. ',', 1, true) end
-  if not string.find(route, '+', 1, true) then return string.find(functions, ',' .. route .. ',', 1, true) end
   for f in string.gmatch(route, '[^+]+') do
     if not string.find(functions, ',' .. f .. ',', 1, true) then return false end
   end

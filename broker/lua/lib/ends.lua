@@ -1,0 +1,50 @@
+-- ends: what a script writes when jobs end is gathered, and written by flushEnds(),
+-- so that one command serves all.
+local time, time6 -- set by begin()
+local any         -- whether there are hooks, notes, waits or continuations at all
+local records, buckets, ended, freed, changed, worklist, over, heard = {}, {}, {}, {}, {}, {}, {}, {}
+
+local function begin()
+  time = now()
+  time6 = be(time, 6)
+  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'waits', T .. 'cont') > 0
+end
+
+-- recordsOf(b): what is to be written to bucket b, IDs and records in turn.
+local function recordsOf(b)
+  local r = records[b]
+  if not r then
+    r = {}
+    records[b] = r
+    buckets[#buckets + 1] = b
+  end
+  return r
+end
+
+-- plain(pend, n): n jobs of a list went from running to succeeded.
+local function plain(pend, n)
+  count(queueOf(pend), 'a', -n)
+  count(queueOf(pend), 'S', n)
+end
+
+-- flushEnds(): writes what finish has gathered. Records of one bucket expire
+-- together, a retention after the last of them; those of a run after it has ended,
+-- when over names their bucket.
+local function flushEnds()
+  for _, b in ipairs(buckets) do
+    local key, class = T .. 'res:' .. b, byte(b, 1) % 16
+    if #records[b] > 0 then
+      call('HSET', key, unpack(records[b]))
+      if class > 0 and floor(byte(b, 2) / 64) ~= 1 then call('PEXPIRE', key, KEEP[class]) end
+    end
+  end
+  if #ended > 0 then call('HDEL', T .. 'jobs', unpack(ended)) end
+  if #freed > 0 then
+    call('HDEL', T .. 'own', unpack(freed))
+    if any then call('HDEL', T .. 'waits', unpack(freed)) end
+  end
+  if #changed > 0 then call('HSET', T .. 'jobs', unpack(changed)) end
+  if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end
+  for _, b in ipairs(over) do call('PEXPIRE', T .. 'res:' .. b, KEEP[byte(b, 1) % 16]) end
+  records, buckets, ended, freed, changed, over, heard = {}, {}, {}, {}, {}, {}, {}
+end

@@ -1,0 +1,577 @@
+package broker
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// model says what becomes of jobs by the promises in docs/design.md. It has no
+// Redis, no Lua, no bytes and no counters: who waits is a set, who is next is a
+// slice, and how many there are is counted anew each time.
+type model struct {
+	now      int64 // ms, by Redis' clock
+	poison   int
+	keepDead int64 // ms
+	ticked   int64 // when the last tick was, 0 for never
+
+	jobs     map[task.ID]*mjob
+	order    []*mjob // all jobs ever posted
+	lists    map[string][]*mjob
+	sessions map[task.SessionID]*msession // those that live
+	runs     map[task.ID]*mrun
+	unique   map[string]*mjob
+	idem     map[string]*mjob
+	posted   map[string]int // by queue
+	swept    map[string]int
+	loose    map[string]int // lists whose first so many were put there in any order
+	revoked  map[task.SessionID]map[task.ID]bool
+	lazy     bool // edges may be followed some time after the end that opens them
+}
+
+// mjob is a job.
+type mjob struct {
+	id                  task.ID
+	queue, route        string
+	lane                byte
+	state               task.State
+	gone                bool // deleted after its retention
+	epoch               uint32
+	fails, losses, aone int
+	owner               task.SessionID
+	suspect             bool // it was claimed to run alone
+	waits               map[task.ID]bool
+	due                 int64
+	unique, idem        string
+	digest              string // its payload
+	failures            int
+	result              []byte
+	began, ended        int64
+	note                string
+
+	run  *mrun
+	node int
+	open map[int]bool // parents that have not succeeded
+	kids []int
+}
+
+type mrun struct {
+	id    task.ID
+	nodes []*mjob
+	due   [][2]int // lazy: edges from ended parents that were not followed yet
+}
+
+type msession struct {
+	id        task.SessionID
+	queues    []string
+	functions []string
+	listeners bool
+	ttl       int64
+	deadline  int64
+	numbers   map[int]uint64 // of the last exchange, by fetcher
+}
+
+func newModel(poison int, keepDead int64) *model {
+	return &model{
+		poison: poison, keepDead: keepDead, jobs: map[task.ID]*mjob{}, lists: map[string][]*mjob{},
+		sessions: map[task.SessionID]*msession{}, runs: map[task.ID]*mrun{}, unique: map[string]*mjob{},
+		idem: map[string]*mjob{}, posted: map[string]int{}, swept: map[string]int{}, loose: map[string]int{},
+		revoked: map[task.SessionID]map[task.ID]bool{},
+	}
+}
+
+func (j *mjob) list() string { return fmt.Sprintf("%s:%s:%c", j.queue, j.route, j.lane) }
+
+// scoped returns a key of j: what it names is one thing for each function filter.
+func (j *mjob) scoped(key string) string { return j.route + " " + key }
+
+func (j *mjob) live() bool { return !j.state.Terminal() }
+
+func (m *model) add(j *mjob) {
+	m.jobs[j.id] = j
+	m.order = append(m.order, j)
+	m.posted[j.queue]++
+}
+
+func (m *model) ready(j *mjob, first bool) {
+	j.state = task.Ready
+	l := m.lists[j.list()]
+	if first {
+		m.lists[j.list()] = append([]*mjob{j}, l...)
+	} else {
+		m.lists[j.list()] = append(slices.Clip(l), j)
+	}
+}
+
+func (m *model) unlist(j *mjob) {
+	m.lists[j.list()] = slices.DeleteFunc(slices.Clone(m.lists[j.list()]), func(o *mjob) bool { return o == j })
+}
+
+// post enters one job, or says which was there before it: E, or X if another
+// payload holds the idempotency key.
+func (m *model) post(j *mjob, delay int64) (answer byte, id task.ID) {
+	if old := m.idem[j.scoped(j.idem)]; j.idem != "" && old != nil && !old.gone {
+		if old.digest != j.digest {
+			return 'X', old.id
+		}
+		return 'E', old.id
+	}
+	if old := m.unique[j.scoped(j.unique)]; j.unique != "" && old != nil {
+		return 'E', old.id
+	}
+	if old := m.jobs[j.id]; old != nil && !old.gone {
+		return 'E', j.id
+	}
+	m.add(j)
+	if j.unique != "" {
+		m.unique[j.scoped(j.unique)] = j
+	}
+	if j.idem != "" {
+		m.idem[j.scoped(j.idem)] = j
+	}
+	if delay > 0 {
+		j.state, j.due = task.Scheduled, m.now+delay
+	} else {
+		m.ready(j, false)
+	}
+	return 'N', j.id
+}
+
+func (m *model) submit(r *mrun) {
+	m.runs[r.id] = r
+	for _, j := range r.nodes {
+		m.add(j)
+		if j.state = task.Blocked; len(j.open) == 0 {
+			m.ready(j, false)
+		}
+	}
+}
+
+// end ends a job. What it means for its run is for settle.
+func (m *model) end(j *mjob, s task.State) {
+	if j.state == task.Ready {
+		m.unlist(j)
+	}
+	j.state, j.ended, j.waits = s, m.now, nil
+	if m.unique[j.scoped(j.unique)] == j {
+		delete(m.unique, j.scoped(j.unique))
+	}
+}
+
+// settle follows the edges from nodes that have ended.
+func (m *model) settle(work []*mjob) {
+	for ; len(work) > 0; work = work[1:] {
+		j := work[0]
+		if j.run == nil {
+			continue
+		}
+		for _, i := range j.kids {
+			if m.lazy {
+				j.run.due = append(j.run.due, [2]int{j.node, i})
+				continue
+			}
+			work = append(work, m.follow(j, j.run.nodes[i])...)
+		}
+	}
+}
+
+// follow follows one edge, and returns the child if that has ended by it.
+func (m *model) follow(parent, child *mjob) []*mjob {
+	switch {
+	case child.state != task.Blocked:
+	case parent.state != task.Succeeded:
+		m.end(child, task.Skipped)
+		return []*mjob{child}
+	default:
+		if delete(child.open, parent.node); len(child.open) == 0 {
+			m.ready(child, false)
+		}
+	}
+	return nil
+}
+
+// owns reports whether a token is the right one.
+func (m *model) owns(l task.Lease) *mjob {
+	j := m.jobs[l.ID]
+	if j == nil || j.gone || j.state != task.Running || j.owner != l.Session || j.epoch != l.Epoch {
+		return nil
+	}
+	return j
+}
+
+// back takes a running job from its owner, under a new epoch.
+func (j *mjob) back() {
+	j.epoch++
+	j.owner, j.suspect, j.waits = task.SessionID{}, false, nil
+}
+
+// then is a job that follows an outcome.
+type then struct {
+	index int
+	job   *mjob
+}
+
+// number takes the number of an exchange. ok is whether it is a new one: the same
+// again gets the same answer, and an older one none. After a gap Redis has lost what
+// was written last, and the session with it.
+func (m *model) number(s *msession, fetcher int, n uint64) (ok, gap bool) {
+	switch last := s.numbers[fetcher]; {
+	case n > last+1:
+		delete(m.sessions, s.id)
+		return false, true
+	case n <= last:
+		return false, false
+	}
+	s.numbers[fetcher] = n
+	return true, false
+}
+
+// exchange ends attempts and returns those that were not accepted.
+func (m *model) exchange(s *msession, done []task.Outcome, thens []then) (lost []task.ID) {
+	accepted := make([]bool, len(done))
+	var tokens []*mjob
+	for i := range done {
+		j := m.owns(done[i].Lease)
+		if j == nil || slices.Contains(tokens, j) {
+			lost = append(lost, done[i].Lease.ID)
+			continue
+		}
+		accepted[i] = true
+		tokens = append(tokens, j)
+	}
+	var ended []*mjob
+	for i := range done {
+		if accepted[i] {
+			if j := m.jobs[done[i].Lease.ID]; m.verdict(j, &done[i]) {
+				ended = append(ended, j)
+			} else {
+				accepted[i] = false // nothing follows
+			}
+		}
+	}
+	for _, t := range thens {
+		if accepted[t.index] {
+			m.post(t.job, 0)
+		}
+	}
+	m.settle(ended)
+	s.deadline = m.now + s.ttl
+	return lost
+}
+
+// verdict ends one attempt and reports whether that was the end of the job.
+func (m *model) verdict(j *mjob, o *task.Outcome) bool {
+	states := map[task.Verdict]task.State{
+		task.Succeed: task.Succeeded, task.Fail: task.Failed, task.CancelJob: task.Cancelled, task.SkipJob: task.Skipped,
+	}
+	switch o.Verdict {
+	case task.Retry, task.Postpone:
+		if j.back(); o.Verdict == task.Retry {
+			j.fails++
+			j.failures++
+		}
+		if o.Delay > 0 {
+			j.state, j.due = task.Scheduled, m.now+o.Delay.Milliseconds()
+		} else {
+			m.ready(j, false)
+		}
+		return false
+	case task.Release:
+		j.back()
+		m.ready(j, true)
+		return false
+	case task.Succeed:
+		j.result = o.Result.Bytes
+	case task.Fail:
+		j.failures++
+	default:
+	}
+	m.end(j, states[o.Verdict])
+	return true
+}
+
+// can reports whether a session has what a route asks for.
+func (s *msession) can(j *mjob) bool {
+	if !slices.Contains(s.queues, j.queue) {
+		return false
+	}
+	if j.route == "*" {
+		return s.listeners
+	}
+	for f := range strings.SplitSeq(j.route, "+") {
+		if !slices.Contains(s.functions, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// wish is what a session asks for.
+type wish struct {
+	want, held int
+	children   bool
+}
+
+const rankOrder = "lLnNhH"
+
+func rank(lane byte) int { return strings.IndexByte(rankOrder, lane) / 2 }
+
+// claim gives jobs to a session, or says why it must not have them.
+func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) string {
+	if len(got) > w.want {
+		return fmt.Sprintf("got %d jobs, wanted %d", len(got), w.want)
+	}
+	taken, byList := map[*mjob]bool{}, map[string][]*mjob{}
+	for i := range got {
+		j := m.jobs[got[i].ID]
+		switch {
+		case j == nil || j.state != task.Ready || taken[j]:
+			return fmt.Sprintf("was given %s", j)
+		case j.epoch != got[i].Lease.Epoch || j.fails+1 != got[i].Attempt || j.losses != got[i].Losses:
+			return fmt.Sprintf("was given %s as epoch %d, attempt %d, losses %d", j, got[i].Lease.Epoch, got[i].Attempt, got[i].Losses)
+		case !s.can(j):
+			return fmt.Sprintf("was given %s, which it cannot run", j)
+		case w.children && strings.IndexByte("lnh", j.lane) >= 0:
+			return fmt.Sprintf("was given %s, wanted only jobs posted by jobs", j)
+		case j.lane == laneSuspect && (w.held > 0 || len(got) > 1):
+			return fmt.Sprintf("was given the suspect %s beside %d others", j, w.held+len(got)-1)
+		case (j.lane == laneSuspect) != got[i].Alone:
+			return fmt.Sprintf("was given %s as alone: %t", j, got[i].Alone)
+		}
+		taken[j] = true
+		byList[j.list()] = append(byList[j.list()], j)
+	}
+	for name, js := range byList {
+		l := slices.Clone(m.lists[name])
+		if w.children && js[0].lane != laneSuspect {
+			slices.Reverse(l)
+		}
+		if !slices.Equal(l[:len(js)], js) && !m.lazy {
+			return fmt.Sprintf("was given %v of list %s, want %v", js, name, l[:len(js)])
+		}
+	}
+	if why := m.fair(s, w, taken, len(got), more, drain); why != "" {
+		return why
+	}
+	for j := range taken {
+		m.unlist(j)
+		j.state, j.owner, j.began, j.suspect = task.Running, s.id, m.now, j.lane == laneSuspect
+	}
+	return ""
+}
+
+// fair says what is wrong with what a session was not given.
+func (m *model) fair(s *msession, w wish, taken map[*mjob]bool, got int, more, drain bool) string {
+	lowest, alone := map[string]int{}, false
+	for j := range taken {
+		if r, ok := lowest[j.queue]; j.lane == laneSuspect {
+			alone = true
+		} else if !ok || rank(j.lane) < r {
+			lowest[j.queue] = rank(j.lane)
+		}
+	}
+	if drain && (w.held == 0 || got > 0) {
+		return fmt.Sprintf("is to drain, though it holds %d and was given %d", w.held, got)
+	}
+	for _, j := range m.order {
+		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) || w.children && strings.IndexByte("LNH", j.lane) < 0 {
+			continue
+		}
+		if r, ok := lowest[j.queue]; ok && rank(j.lane) > r {
+			return fmt.Sprintf("was given a job of lower rank than %s", j)
+		}
+		if got < w.want && !more && !drain && !alone {
+			return fmt.Sprintf("was given %d of %d and told that there are no more, but there is %s", got, w.want, j)
+		}
+	}
+	return ""
+}
+
+func (j *mjob) String() string {
+	if j == nil {
+		return "an unknown job"
+	}
+	return fmt.Sprintf("%s job %v of %s, epoch %d", j.state, j.id, j.list(), j.epoch)
+}
+
+// cancel ends one job and returns the state it has then, 0 if it is unknown.
+func (m *model) cancel(id task.ID) task.State {
+	j := m.jobs[id]
+	if j == nil || j.gone {
+		return 0
+	}
+	if j.live() {
+		if j.state == task.Running {
+			if m.revoked[j.owner] == nil {
+				m.revoked[j.owner] = map[task.ID]bool{}
+			}
+			m.revoked[j.owner][id] = true
+		}
+		m.end(j, task.Cancelled)
+		m.settle([]*mjob{j})
+	}
+	return j.state
+}
+
+// tick does what time brings; false if there was a tick less than a second ago.
+func (m *model) tick(goOn bool) (t task.Ticked, ok bool) {
+	if ago := m.now - m.ticked; !goOn && m.ticked > 0 && ago >= 0 && ago < 1000 {
+		return t, false
+	}
+	back := int64(0)
+	if m.ticked > m.now {
+		back = m.ticked - m.now
+	}
+	m.ticked = m.now
+	t.Woken = m.wake()
+	for id, s := range m.sessions {
+		if back > 0 && s.deadline > m.now+back { // it was given before the clock was set back
+			s.deadline -= back
+		}
+		if s.deadline < m.now {
+			delete(m.sessions, id)
+			t.Sessions++
+		}
+	}
+	var ended []*mjob
+	for _, j := range m.order {
+		if j.state == task.Running && m.sessions[j.owner] == nil {
+			t.Lost++
+			if m.lose(j) {
+				t.Poisoned++
+				ended = append(ended, j)
+			}
+		}
+	}
+	m.settle(ended)
+	var old []*mjob
+	for _, j := range m.order {
+		if j.state == task.Failed && !j.gone && j.ended <= m.now-m.keepDead {
+			old = append(old, j)
+		}
+	}
+	for _, j := range old {
+		j.gone = true
+		m.swept[j.queue]++
+	}
+	t.Swept = len(old)
+	return t, true
+}
+
+// wake lets those become ready whose time has come, and returns how many.
+func (m *model) wake() int {
+	var due []*mjob
+	for _, j := range m.order {
+		if j.state == task.Scheduled && j.due <= m.now {
+			due = append(due, j)
+		}
+	}
+	slices.SortFunc(due, func(a, b *mjob) int { return cmp.Or(cmp.Compare(a.due, b.due), bytes.Compare(a.id[:], b.id[:])) })
+	for _, j := range due {
+		m.ready(j, false)
+	}
+	return len(due)
+}
+
+// lose takes a job back from a session that was lost, and reports whether that was
+// its end. The first loss costs nothing; after it the job runs alone, and only what
+// is lost while it does is its own fault.
+func (m *model) lose(j *mjob) (poisoned bool) {
+	if j.suspect && len(j.waits) == 0 {
+		j.aone++
+	}
+	if j.aone >= m.poison {
+		j.failures++
+		m.end(j, task.Failed)
+		return true
+	}
+	if j.losses > 0 {
+		j.lane = laneSuspect
+	}
+	j.losses++
+	j.back()
+	m.ready(j, true)
+	m.loose[j.list()]++
+	return false
+}
+
+// block notes what a running job waits for; false if that closes a circle.
+func (m *model) block(j *mjob, on []task.ID) bool {
+	if j.waits == nil {
+		j.waits = map[task.ID]bool{}
+	}
+	for _, id := range on {
+		j.waits[id] = true
+	}
+	seen := map[task.ID]bool{}
+	var leads func(id task.ID) bool
+	leads = func(id task.ID) bool {
+		if id == j.id {
+			return true
+		}
+		o := m.jobs[id]
+		if seen[id] || o == nil || o.state != task.Running {
+			return false
+		}
+		seen[id] = true
+		for next := range o.waits {
+			if leads(next) {
+				return true
+			}
+		}
+		return false
+	}
+	if slices.ContainsFunc(on, leads) {
+		j.waits = nil
+		return false
+	}
+	return true
+}
+
+// counts counts jobs by queue and the letter of their state.
+func (m *model) counts() map[string]int {
+	letters := map[task.State]string{
+		task.Blocked: "b", task.Scheduled: "s", task.Ready: "r", task.Running: "a",
+		task.Succeeded: "S", task.Failed: "F", task.Cancelled: "C", task.Skipped: "K",
+	}
+	c := map[string]int{}
+	for _, j := range m.order {
+		if !j.gone {
+			c[j.queue+":"+letters[j.state]]++
+		}
+	}
+	for q, n := range m.posted {
+		c[q+":P"] = n
+	}
+	for q, n := range m.swept {
+		if n > 0 {
+			c[q+":D"] = n
+		}
+	}
+	return c
+}
+
+// record returns what is to be read of a run.
+func (r *mrun) record() (state task.State, counts map[task.State]int) {
+	counts = map[task.State]int{}
+	n := 0
+	for _, j := range r.nodes {
+		if j.state.Terminal() {
+			counts[j.state]++
+			n++
+		}
+	}
+	switch {
+	case n < len(r.nodes):
+		return task.Running, counts
+	case counts[task.Failed] > 0:
+		return task.Failed, counts
+	case counts[task.Cancelled] > 0:
+		return task.Cancelled, counts
+	}
+	return task.Succeeded, counts
+}

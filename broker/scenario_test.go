@@ -1,0 +1,305 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// A scenario takes a broker once through everything it does, in an order that is
+// always the same, as a client and a worker would: calls that cannot be answered
+// are repeated. What jobs do is said by their payloads, which also name them.
+type scenario struct {
+	b    *Broker
+	w    *hand
+	ids  map[string]task.ID
+	runs []task.RunID
+	done map[string]int // how often each job was begun
+	said []string       // what the broker answered, where it matters
+}
+
+// inRuns are the plans of the scenario, and alone the jobs that run by themselves.
+var (
+	alone  = []string{"plain", "unique", "idem", "delayed", "retry", "snooze", "release", "note", "waited", "fail"}
+	inRuns = []string{"a", "b", "c", "broken", "well"}
+)
+
+// play runs the scenario on b. It returns the story, to be told.
+func play(ctx context.Context, b *Broker) (*scenario, error) {
+	s := &scenario{b: b, ids: map[string]task.ID{}, done: map[string]int{}}
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"lose", s.lose}, {"post", s.post}, {"submit", s.submit}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
+	} {
+		if err := step.do(ctx); err != nil {
+			return s, fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *scenario) say(format string, args ...any) {
+	s.said = append(s.said, fmt.Sprintf(format, args...))
+}
+
+// lose lets a session be lost with a job.
+func (s *scenario) lose(ctx context.Context) (err error) {
+	if s.w, err = joinHand(ctx, s.b); err != nil {
+		return err
+	}
+	ids, err := s.b.Post(ctx, []task.Call{fCall("lost")})
+	if err != nil {
+		return err
+	}
+	s.ids["lost"] = ids[0]
+	w, err := joinHand(ctx, s.b)
+	if err != nil {
+		return err
+	}
+	if jobs, err := w.claim(ctx, 1); err != nil || len(jobs) != 1 {
+		return fmt.Errorf("claimed %d jobs: %w", len(jobs), err)
+	}
+	if err := s.b.Leave(ctx, w.id); err != nil {
+		return err
+	}
+	_, err = s.b.Tick(ctx)
+	return err
+}
+
+func (s *scenario) post(ctx context.Context) error {
+	var cs []task.Call
+	for _, name := range append(alone, "ready", "far") {
+		c := fCall(name)
+		switch name {
+		case "unique":
+			c.Spec.UniqueKey = "k"
+		case "idem":
+			c.Spec.IdempotencyKey = "k"
+		case "delayed":
+			c.Spec.Delay = time.Millisecond
+		case "far":
+			c.Spec.Delay = time.Hour
+		case "waited":
+			c.Notify = true
+		}
+		cs = append(cs, c)
+	}
+	ids, err := s.b.Post(ctx, cs)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		s.ids[string(cs[i].Payload.Bytes)] = id
+	}
+	again, err := s.b.Post(ctx, []task.Call{cs[1], cs[2]})
+	if err != nil {
+		return err
+	}
+	s.say("keys answer with their jobs: %t", again[0] == s.ids["unique"] && again[1] == s.ids["idem"])
+	c := fCall("another payload")
+	c.Spec.IdempotencyKey = "k"
+	_, err = s.b.Post(ctx, []task.Call{c})
+	s.say("another payload is a conflict: %t", errors.Is(err, task.ErrConflict))
+	return nil
+}
+
+func (s *scenario) submit(ctx context.Context) error {
+	node := func(name string, parents ...int) task.Node { return task.Node{Call: fCall(name), Parents: parents} }
+	for _, plan := range []task.Plan{
+		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}},
+		{Name: "fails", Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},
+		{Name: "cancelled", Nodes: []task.Node{node("gone"), node("gone too", 0)}},
+	} {
+		id, err := s.b.Submit(ctx, plan)
+		if err != nil {
+			return err
+		}
+		s.runs = append(s.runs, id)
+		for i, n := range plan.Nodes {
+			s.ids[string(n.Payload.Bytes)] = id.Node(i)
+		}
+	}
+	return nil
+}
+
+func (s *scenario) cancel(ctx context.Context) error {
+	for _, id := range []task.ID{s.ids["ready"], s.ids["far"], s.runs[2]} {
+		state, err := s.b.Cancel(ctx, id)
+		if err != nil {
+			return err
+		}
+		s.say("cancelled: %v", state)
+	}
+	return nil
+}
+
+// work runs all jobs.
+func (s *scenario) work(ctx context.Context) error {
+	left := map[string]bool{"lost": true, "follower": true}
+	for _, name := range slices.Concat(alone, inRuns) {
+		left[name] = true
+	}
+	for len(left) > 0 {
+		for p := range s.w.numbers {
+			got, err := s.w.exchange(ctx, p, 3)
+			if err != nil {
+				return err
+			}
+			if len(got.Jobs) == 0 && !got.More {
+				sleep(ctx, min(max(got.Next, time.Millisecond), 50*time.Millisecond))
+			}
+			var done []task.Outcome
+			for _, j := range got.Jobs {
+				o, err := s.attempt(ctx, j)
+				if err != nil {
+					return err
+				}
+				if o.Verdict == task.Succeed || o.Verdict == task.Fail {
+					delete(left, string(j.Payload.Bytes))
+				}
+				done = append(done, o)
+			}
+			if len(done) == 0 {
+				continue
+			}
+			if got, err = s.w.exchange(ctx, p, 0, done...); err != nil {
+				return err
+			}
+			for _, id := range got.Lost {
+				s.say("lost: %v", s.name(id))
+			}
+		}
+	}
+	return nil
+}
+
+// attempt is what a job does.
+func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error) {
+	name := string(j.Payload.Bytes)
+	s.done[name]++
+	o := succeeded(j)
+	first := s.done[name] == 1
+	switch {
+	case name == "retry" && first:
+		o = task.Outcome{Lease: j.Lease, Verdict: task.Retry, Failure: task.Failure{Attempt: j.Attempt, Message: "once"}}
+	case name == "snooze" && first:
+		o = task.Outcome{Lease: j.Lease, Verdict: task.Postpone, Delay: time.Millisecond}
+	case name == "release" && first:
+		o = task.Outcome{Lease: j.Lease, Verdict: task.Release}
+	case name == "broken":
+		o = task.Outcome{Lease: j.Lease, Verdict: task.Fail, Failure: task.Failure{Attempt: j.Attempt, Message: "broken"}}
+	case name == "fail":
+		o = task.Outcome{Lease: j.Lease, Verdict: task.Fail, Failure: task.Failure{Attempt: j.Attempt, Message: "for good"}}
+		o.Then = []task.Call{fCall("follower")}
+	case name == "follower":
+		s.ids[name] = j.ID
+	case name == "note":
+		half, busy := 50.0, "half way"
+		o.Note = task.Note{Progress: &half, Text: &busy}
+		if err := s.b.Note(ctx, j.Lease, o.Note); err != nil {
+			return o, err
+		}
+		if err := s.b.Block(ctx, j, []task.ID{s.ids["plain"]}); err != nil {
+			return o, err
+		}
+		s.say("a cycle is refused: %t", errors.Is(s.b.Block(ctx, j, []task.ID{j.ID}), task.ErrCycle))
+		if err := s.b.Unblock(ctx, j); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// end waits for all, and asks for all that can be asked.
+func (s *scenario) end(ctx context.Context) error {
+	names := s.names()
+	ids := make([]task.ID, len(names))
+	for i, name := range names {
+		ids[i] = s.ids[name]
+	}
+	ends, err := s.b.Await(ctx, append(ids, s.runs...))
+	if err != nil {
+		return err
+	}
+	for i, end := range ends {
+		s.say("end %d: %v %q %q", i, end.State, end.Result.Bytes, end.Failure.Message)
+	}
+	if _, err := s.b.Read(ctx, ids); err != nil {
+		return err
+	}
+	if _, err := s.b.Beat(ctx, s.w.id); err != nil {
+		return err
+	}
+	if got, err := s.b.Fsck(ctx, FsckConfig{Reaped: true}); err != nil || len(got.Broken) > 0 {
+		return fmt.Errorf("fsck: %v, %w", got.Broken, err)
+	}
+	return s.b.Leave(ctx, s.w.id)
+}
+
+// names returns the names of all jobs, in order.
+func (s *scenario) names() []string {
+	var names []string
+	for name := range s.ids {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *scenario) name(id task.ID) string {
+	for name, other := range s.ids {
+		if id == other {
+			return name
+		}
+	}
+	return id.String()
+}
+
+// tell returns how the scenario has ended, as b sees it, without what differs from
+// one time to the next.
+func (s *scenario) tell(ctx context.Context, b *Broker) (string, error) {
+	var out strings.Builder
+	for _, line := range s.said {
+		fmt.Fprintln(&out, line)
+	}
+	for _, name := range s.names() {
+		rs, err := b.Read(ctx, []task.ID{s.ids[name]})
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		r := rs[0]
+		fmt.Fprintf(&out, "%s: %v, begun %d x, attempt %d, %d losses, %v%% %q, result %q, failures",
+			name, r.State, s.done[name], r.Attempt, r.Losses, r.Progress, r.Note, r.Result.Bytes)
+		for _, f := range r.Failures {
+			fmt.Fprintf(&out, " %q", f.Message)
+		}
+		fmt.Fprintln(&out)
+	}
+	for _, id := range s.runs {
+		r, err := b.Run(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&out, "run %s: %v %v\n", r.Name, r.State, r.Counts)
+	}
+	counts, posted, err := b.count(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&out, "posted %d: %v\n", posted, counts)
+	found, err := b.Fsck(ctx, FsckConfig{Reaped: true})
+	if err != nil {
+		return "", err
+	}
+	for _, f := range found.Broken {
+		fmt.Fprintln(&out, "fsck:", f)
+	}
+	return out.String(), nil
+}
