@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -69,10 +70,8 @@ func (b *Broker) waitDepth(ctx context.Context, j task.Job) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range edges[0].on {
-		if id == j.ID {
-			return edges[0].depth + 1, nil
-		}
+	if slices.Contains(edges[0].on, j.ID) {
+		return edges[0].depth + 1, nil
 	}
 	return 1, nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,8 +82,8 @@ func (b *Broker) Close() error {
 			first = fmt.Errorf("broker: close: %w", err)
 		}
 		b.workers.Wait()
-		for i := len(b.closers) - 1; i >= 0; i-- {
-			if err := b.closers[i](); err != nil && first == nil {
+		for _, end := range slices.Backward(b.closers) {
+			if err := end(); err != nil && first == nil {
 				first = err
 			}
 		}

@@ -19,11 +19,11 @@ const schemaVersion = 1
 
 // Errors of Open.
 var (
-	// ErrVersion: the server is older than Redis 6.2.
+	// ErrVersion says that the server is older than Redis 6.2.
 	ErrVersion = errors.New("broker: the server is too old; want Redis 6.2 or Valkey 7.2 at least")
-	// ErrEviction: the server may throw away jobs when memory is short.
+	// ErrEviction says that the server may throw away jobs when memory is short.
 	ErrEviction = errors.New("broker: the server's maxmemory-policy may throw away jobs; set it to noeviction, or Config.AllowEviction")
-	// ErrSchema: the namespace was made by another version, or with other settings.
+	// ErrSchema says that the namespace was made by another version, or with other settings.
 	ErrSchema = errors.New("broker: the namespace was made differently")
 )
 
@@ -121,12 +121,13 @@ func (b *Broker) checkSchema(ctx context.Context) error {
 	key := metaKey(b.cfg.Namespace)
 	var got map[string]string
 	err := b.retry(ctx, "schema", func() error {
-		for _, kv := range [][2]any{{"schema", schemaVersion}, {"partitions", b.cfg.Partitions}} {
-			if err := b.rdb.HSetNX(ctx, key, kv[0].(string), kv[1]).Err(); err != nil {
-				return err
-			}
+		err := b.rdb.HSetNX(ctx, key, "schema", schemaVersion).Err()
+		if err == nil {
+			err = b.rdb.HSetNX(ctx, key, "partitions", b.cfg.Partitions).Err()
 		}
-		var err error
+		if err != nil {
+			return err
+		}
 		got, err = b.rdb.HGetAll(ctx, key).Result()
 		return err
 	})

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -27,6 +28,10 @@ var countLetters = map[string]task.State{
 	"b": task.Blocked, "s": task.Scheduled, "r": task.Ready, "a": task.Running,
 	"S": task.Succeeded, "F": task.Failed, "C": task.Cancelled, "K": task.Skipped,
 }
+
+// countStates are the letters of all counters: those above, P for all that were
+// ever posted, D for dead letters that were deleted.
+const countStates = "bsraSFCKPD"
 
 // Counts returns how many jobs the named queues have in each state, all queues
 // together if none is named. It costs one small read for each partition; the
@@ -129,7 +134,7 @@ func (b *Broker) Workers(ctx context.Context) ([]WorkerInfo, error) {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
 		}
-		return strings.Compare(string(a.Session[:]), string(b.Session[:]))
+		return bytes.Compare(a.Session[:], b.Session[:])
 	})
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomlq/mlq/task"
@@ -78,7 +79,7 @@ func (b *Broker) exchangeArgs(s *session, x *task.Exchange) ([]any, error) {
 	args := make([]any, 0, 11+len(x.Done))
 	fetcher := x.Session[:]
 	if x.Fetcher > 0 {
-		fetcher = append(fetcher[:len(fetcher):len(fetcher)], byte(x.Fetcher))
+		fetcher = append(slices.Clip(fetcher), byte(x.Fetcher))
 	}
 	args = append(args, fetcher, x.Number, x.Want, x.Held, children, s.ttl,
 		s.queues, s.functions, s.listeners, s.group, nil)
@@ -120,7 +121,7 @@ func (b *Broker) encodeOutcome(buf []byte, p int, o *task.Outcome) (head, tail [
 	if tail, err = encodeTail(o); err != nil {
 		return nil, nil, err
 	}
-	head = append(buf, o.Lease.ID[:]...)
+	head = append(buf, o.Lease.ID[:]...) //nolint:gocritic // buf has room for all heads
 	head = append(head, o.Lease.Session[:]...)
 	e, ms := o.Lease.Epoch, uint64(o.Delay.Milliseconds())
 	head = append(head, byte(e>>16), byte(e>>8), byte(e), letter)

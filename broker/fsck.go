@@ -134,8 +134,8 @@ func (s *stored) check(cfg FsckConfig) {
 	s.checkRecords()
 }
 
-// broken reports a violation.
-func (s *stored) broken(rule Rule, key string, id task.ID, format string, args ...any) {
+// brokenf reports a violation.
+func (s *stored) brokenf(rule Rule, key string, id task.ID, format string, args ...any) {
 	if len(s.found) >= 10*MaxFindings { // found twice perhaps, but enough
 		s.more++
 		return

@@ -19,7 +19,7 @@ func (s *stored) takeRecords(bucket string, items []any) {
 		}
 		s.records++
 		if id.Bucket() != bucket {
-			s.broken(RuleForm, key, id, "belongs to another bucket")
+			s.brokenf(RuleForm, key, id, "belongs to another bucket")
 		}
 		size, _ := items[1].(int64)
 		r := reader{b: asText(items[2])}
@@ -27,7 +27,7 @@ func (s *stored) takeRecords(bucket string, items []any) {
 		r.bytes(20)
 		version, length := r.u8(), r.uint(4)
 		if r.bad || version != wireVersion || length < headerLen || 21+int64(length) > size || (state != 'S' && state != 'C' && state != 'K') {
-			s.broken(RuleForm, key, id, "has a record that cannot be read")
+			s.brokenf(RuleForm, key, id, "has a record that cannot be read")
 		}
 		if id.Kind() == task.KindNode {
 			s.ended[id] = state
@@ -42,11 +42,11 @@ func (s *stored) takeRecords(bucket string, items []any) {
 // should. Records of nodes expire with their run: see checkRuns.
 func (s *stored) checkRecords() {
 	for _, id := range s.both {
-		s.broken(RulePlace, "res:"+id.Bucket(), id, "has ended, and is live as well")
+		s.brokenf(RulePlace, "res:"+id.Bucket(), id, "has ended, and is live as well")
 	}
 	for bucket, info := range s.keys["res:"] {
 		if len(bucket) != 5 {
-			s.broken(RuleForm, "res:"+bucket, task.ID{}, "is no bucket")
+			s.brokenf(RuleForm, "res:"+bucket, task.ID{}, "is no bucket")
 			continue
 		}
 		var id task.ID
@@ -62,11 +62,11 @@ func (s *stored) checkRecords() {
 func (s *stored) checkExpiry(key string, id task.ID, info keyInfo, ended bool, class task.Class) {
 	switch expires := ended && class != 0; {
 	case expires && info.ttl < 0:
-		s.broken(RuleExpiry, key, id, "never expires, want %v after its end", class.Duration())
+		s.brokenf(RuleExpiry, key, id, "never expires, want %v after its end", class.Duration())
 	case !expires && info.ttl >= 0:
-		s.broken(RuleExpiry, key, id, "expires in %v, want never", info.ttl)
+		s.brokenf(RuleExpiry, key, id, "expires in %v, want never", info.ttl)
 	case expires && info.ttl > class.Duration():
-		s.broken(RuleExpiry, key, id, "expires in %v, want at most %v", info.ttl, class.Duration())
+		s.brokenf(RuleExpiry, key, id, "expires in %v, want at most %v", info.ttl, class.Duration())
 	}
 }
 
@@ -78,29 +78,29 @@ func (s *stored) checkKeys() {
 			continue
 		}
 		if j := s.jobs[id]; j == nil || j.dead() || j.unique != key || j.flags&flagUnique == 0 {
-			s.broken(RuleUnique, "unique", id, "holds %+q, but is no live job with that key", key)
+			s.brokenf(RuleUnique, "unique", id, "holds %+q, but is no live job with that key", key)
 		}
 	}
 	for digest, v := range s.idems {
 		key := "idem:" + digest
 		if len(digest) != 16 || len(v) != 24 {
-			s.broken(RuleForm, key, task.ID{}, "%+q is not a job and a digest", v)
+			s.brokenf(RuleForm, key, task.ID{}, "%+q is not a job and a digest", v)
 			continue
 		}
 		if id, ok := s.idOf(key, v[:16]); ok {
 			info, j := s.keys["idem:"][digest], s.jobs[id]
 			if j != nil && j.idem != digest {
-				s.broken(RuleIdempotent, key, id, "is a job with another key")
+				s.brokenf(RuleIdempotent, key, id, "is a job with another key")
 			}
 			s.checkExpiry(key, id, info, j == nil, id.Class())
 		}
 	}
 	for id, j := range s.jobs {
 		if j.flags&flagUnique != 0 && !j.dead() && s.hashes["unique"][j.unique] != string(id[:]) {
-			s.broken(RuleUnique, "unique", id, "does not hold its key %+q", j.unique)
+			s.brokenf(RuleUnique, "unique", id, "does not hold its key %+q", j.unique)
 		}
 		if v := s.idems[j.idem]; j.flags&flagIdem != 0 && (len(v) != 24 || v[:16] != string(id[:])) {
-			s.broken(RuleIdempotent, "idem:"+j.idem, id, "does not hold its key")
+			s.brokenf(RuleIdempotent, "idem:"+j.idem, id, "does not hold its key")
 		}
 	}
 }
@@ -109,41 +109,46 @@ func (s *stored) checkKeys() {
 func (s *stored) checkAbout() {
 	for field, v := range s.hashes["hooks"] {
 		if id, ok := s.idOf("hooks", field); ok {
-			if len(v) == 0 || len(v)%8 != 0 {
-				s.broken(RuleForm, "hooks", id, "%+q is not a list of inboxes", v)
+			if v == "" || len(v)%8 != 0 {
+				s.brokenf(RuleForm, "hooks", id, "%+q is not a list of inboxes", v)
 			}
 			if !s.open(id) {
-				s.broken(RuleAbout, "hooks", id, "is waited for, but is neither a live job nor a run that goes on")
+				s.brokenf(RuleAbout, "hooks", id, "is waited for, but is neither a live job nor a run that goes on")
 			}
 		}
 	}
 	for field, v := range s.hashes["notes"] {
 		if id, ok := s.idOf("notes", field); ok && s.jobs[id] == nil {
-			s.broken(RuleAbout, "notes", id, "has a note, but does not exist")
+			s.brokenf(RuleAbout, "notes", id, "has a note, but does not exist")
 		} else if ok && decodeMeta(v, &remarks{}) != nil {
-			s.broken(RuleForm, "notes", id, "%+q is no note", v)
+			s.brokenf(RuleForm, "notes", id, "%+q is no note", v)
 		}
 	}
 	for field := range s.hashes["hist"] {
 		if id, ok := s.idOf("hist", field); ok && (s.jobs[id] == nil || s.jobs[id].flags&flagHist == 0) {
-			s.broken(RuleAbout, "hist", id, "has a history, but is no job that says so")
+			s.brokenf(RuleAbout, "hist", id, "has a history, but is no job that says so")
 		}
 	}
+	for id, j := range s.jobs {
+		if _, ok := s.hashes["hist"][string(id[:])]; !ok && j.flags&flagHist != 0 {
+			s.brokenf(RuleAbout, "hist", id, "has no history, though it says so")
+		}
+	}
+	s.checkWaits()
+}
+
+// checkWaits asks that those that wait for others are running.
+func (s *stored) checkWaits() {
 	for field, v := range s.hashes["waits"] {
 		id, ok := s.idOf("waits", field)
 		if !ok {
 			continue
 		}
 		if len(v) < 2 || len(v)%16 != 2 {
-			s.broken(RuleForm, "waits", id, "%+q is not a depth and IDs", v)
+			s.brokenf(RuleForm, "waits", id, "%+q is not a depth and IDs", v)
 		}
 		if _, owned := s.hashes["own"][field]; !owned {
-			s.broken(RuleAbout, "waits", id, "waits for others, but is not running")
-		}
-	}
-	for id, j := range s.jobs {
-		if _, ok := s.hashes["hist"][string(id[:])]; !ok && j.flags&flagHist != 0 {
-			s.broken(RuleAbout, "hist", id, "has no history, though it says so")
+			s.brokenf(RuleAbout, "waits", id, "waits for others, but is not running")
 		}
 	}
 }
@@ -163,26 +168,26 @@ var lastForm = regexp.MustCompile(`^\d+ [A-Z]* \d+ `)
 func (s *stored) checkSessions() {
 	for name, deadline := range s.scores["sess"] {
 		if len(name) != 8 || math.IsNaN(deadline) {
-			s.broken(RuleForm, "sess", task.ID{}, "%+q with deadline %v is no session", name, deadline)
+			s.brokenf(RuleForm, "sess", task.ID{}, "%+q with deadline %v is no session", name, deadline)
 		}
 		if _, ok := s.hashes["workers"][name]; !ok {
-			s.broken(RuleSession, "workers", task.ID{}, "lacks session %x", name)
+			s.brokenf(RuleSession, "workers", task.ID{}, "lacks session %x", name)
 		}
 	}
 	for name, v := range s.hashes["workers"] {
 		if decodeMeta(v, &task.Worker{}) != nil {
-			s.broken(RuleForm, "workers", task.ID{}, "session %x has said %+q, which is nothing", name, v)
+			s.brokenf(RuleForm, "workers", task.ID{}, "session %x has said %+q, which is nothing", name, v)
 		}
 		if _, ok := s.scores["sess"][name]; !ok {
-			s.broken(RuleSession, "workers", task.ID{}, "has %x, which is no session", name)
+			s.brokenf(RuleSession, "workers", task.ID{}, "has %x, which is no session", name)
 		}
 	}
 	for name, v := range s.hashes["last"] { // session, and for its later fetchers a byte
 		if !lastForm.MatchString(v) {
-			s.broken(RuleForm, "last", task.ID{}, "session %x has %+q, which is no answer", name, v)
+			s.brokenf(RuleForm, "last", task.ID{}, "session %x has %+q, which is no answer", name, v)
 		}
 		if _, ok := s.scores["sess"][name[:min(len(name), 8)]]; !ok {
-			s.broken(RuleSession, "last", task.ID{}, "has %x, which is no session", name)
+			s.brokenf(RuleSession, "last", task.ID{}, "has %x, which is no session", name)
 		}
 	}
 }

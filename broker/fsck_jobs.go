@@ -37,12 +37,12 @@ func asText(item any) string {
 // idOf reads a field that should be an ID of the partition.
 func (s *stored) idOf(key, field string) (task.ID, bool) {
 	if len(field) != 16 {
-		s.broken(RuleForm, key, task.ID{}, "%+q is not an ID", field)
+		s.brokenf(RuleForm, key, task.ID{}, "%+q is not an ID", field)
 		return task.ID{}, false
 	}
 	id := task.ID([]byte(field))
 	if id.Partition() != s.p {
-		s.broken(RuleForm, key, id, "belongs to partition %d", id.Partition())
+		s.brokenf(RuleForm, key, id, "belongs to partition %d", id.Partition())
 		return id, false
 	}
 	return id, true
@@ -58,7 +58,7 @@ func (s *stored) takeJobs(items []any) {
 		size, _ := items[1].(int64)
 		j, wrong := parseHead(asText(items[2]), int(size))
 		if wrong != "" {
-			s.broken(RuleForm, "jobs", id, "%s", wrong)
+			s.brokenf(RuleForm, "jobs", id, "%s", wrong)
 		}
 		s.jobs[id] = j
 	}
@@ -148,7 +148,7 @@ func (s *stored) takeEntries(pend string, items []any) {
 	for _, item := range items {
 		e := asText(item)
 		if len(e) != 16 && len(e) != 19 {
-			s.broken(RuleForm, "pend:"+pend, task.ID{}, "%+q is not an entry", e)
+			s.brokenf(RuleForm, "pend:"+pend, task.ID{}, "%+q is not an entry", e)
 			continue
 		}
 		id, r := task.ID([]byte(e[:16])), reader{b: e, i: 16}
@@ -162,7 +162,7 @@ func (s *stored) takeEntries(pend string, items []any) {
 			continue
 		}
 		if j.entries++; j.pend != pend {
-			s.broken(RulePlace, "pend:"+pend, id, "its header names the list %s", j.pend)
+			s.brokenf(RulePlace, "pend:"+pend, id, "its header names the list %s", j.pend)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func (s *stored) checkPlaces(cfg FsckConfig) {
 	s.checkDelayed()
 	for field := range s.scores["dead"] {
 		if id, ok := s.idOf("dead", field); ok && (s.jobs[id] == nil || !s.jobs[id].dead()) {
-			s.broken(RulePlace, "dead", id, "is listed, but is no dead letter")
+			s.brokenf(RulePlace, "dead", id, "is listed, but is no dead letter")
 		}
 	}
 	for id, j := range s.jobs {
@@ -202,7 +202,7 @@ func (s *stored) checkPlaces(cfg FsckConfig) {
 		if j.dead() {
 			places = append(places, "dead")
 			if _, ok := s.scores["dead"][string(id[:])]; !ok {
-				s.broken(RulePlace, "jobs", id, "is a dead letter, but is not listed as one")
+				s.brokenf(RulePlace, "jobs", id, "is a dead letter, but is not listed as one")
 			}
 		}
 		if j.delayed > 0 {
@@ -216,9 +216,9 @@ func (s *stored) checkPlaces(cfg FsckConfig) {
 		}
 		switch {
 		case len(places) == 0:
-			s.broken(RulePlace, "jobs", id, "is nowhere: not owned, delayed, blocked or dead, and not in list %s", j.pend)
+			s.brokenf(RulePlace, "jobs", id, "is nowhere: not owned, delayed, blocked or dead, and not in list %s", j.pend)
 		case len(places) > 1:
-			s.broken(RulePlace, "jobs", id, "is in several places: %s", strings.Join(places, ", "))
+			s.brokenf(RulePlace, "jobs", id, "is in several places: %s", strings.Join(places, ", "))
 		}
 	}
 }
@@ -236,17 +236,17 @@ func (s *stored) checkOwners(cfg FsckConfig) {
 		o, ok := parseOwner(v)
 		switch j := s.jobs[id]; {
 		case !ok:
-			s.broken(RuleForm, "own", id, "%+q is no owner", v)
+			s.brokenf(RuleForm, "own", id, "%+q is no owner", v)
 			continue
 		case j == nil:
-			s.broken(RuleOwner, "own", id, "is owned, but does not exist")
+			s.brokenf(RuleOwner, "own", id, "is owned, but does not exist")
 		case j.epoch != o.epoch:
-			s.broken(RuleOwner, "own", id, "is owned under epoch %d, but has %d", o.epoch, j.epoch)
+			s.brokenf(RuleOwner, "own", id, "is owned under epoch %d, but has %d", o.epoch, j.epoch)
 		}
 		if _, ok := s.scores["sess"][o.session]; !ok {
 			s.lost++
 			if cfg.Reaped {
-				s.broken(RuleLost, "own", id, "is owned by %x, which is no session", o.session)
+				s.brokenf(RuleLost, "own", id, "is owned by %x, which is no session", o.session)
 			}
 		}
 	}
@@ -256,16 +256,16 @@ func (s *stored) checkOwners(cfg FsckConfig) {
 func (s *stored) checkDelayed() {
 	for m := range s.scores["delayed"] {
 		if len(m) < 19 {
-			s.broken(RuleForm, "delayed", task.ID{}, "%+q is not an entry", m)
+			s.brokenf(RuleForm, "delayed", task.ID{}, "%+q is not an entry", m)
 			continue
 		}
 		id, r := task.ID([]byte(m[:16])), reader{b: m, i: 16}
 		epoch, pend := uint32(r.uint(3)), m[19:]
 		switch j := s.jobs[id]; {
 		case j == nil:
-			s.broken(RulePlace, "delayed", id, "is to be woken, but does not exist")
+			s.brokenf(RulePlace, "delayed", id, "is to be woken, but does not exist")
 		case j.epoch != epoch || j.pend != pend:
-			s.broken(RulePlace, "delayed", id, "is to be woken for list %s under epoch %d, but has %s and %d", pend, epoch, j.pend, j.epoch)
+			s.brokenf(RulePlace, "delayed", id, "is to be woken for list %s under epoch %d, but has %s and %d", pend, epoch, j.pend, j.epoch)
 		default:
 			j.delayed++
 		}
@@ -289,20 +289,20 @@ func (s *stored) checkLists() {
 		}
 		queue, rest, _ := strings.Cut(pend, ":")
 		if !goodPend(pend) {
-			s.broken(RuleForm, "pend:"+pend, task.ID{}, "is not the name of a list")
+			s.brokenf(RuleForm, "pend:"+pend, task.ID{}, "is not the name of a list")
 			continue
 		}
 		if !s.members["live:"+queue][rest] {
-			s.broken(RuleList, "live:"+queue, task.ID{}, "lacks %s, which is not empty", rest)
+			s.brokenf(RuleList, "live:"+queue, task.ID{}, "lacks %s, which is not empty", rest)
 		}
 		if !s.members["queues"][queue] {
-			s.broken(RuleList, "queues", task.ID{}, "lacks %s, which has jobs", queue)
+			s.brokenf(RuleList, "queues", task.ID{}, "lacks %s, which has jobs", queue)
 		}
 	}
 	for kind := range s.keys["live:"] {
 		for m := range s.members["live:"+kind] {
 			if !goodPend(kind + ":" + m) {
-				s.broken(RuleForm, "live:"+kind, task.ID{}, "%+q is not the name of a list", m)
+				s.brokenf(RuleForm, "live:"+kind, task.ID{}, "%+q is not the name of a list", m)
 			}
 		}
 	}
@@ -330,8 +330,8 @@ func (s *stored) checkCounts() {
 	for f, v := range s.hashes["cnt"] {
 		queue, state, ok := strings.Cut(f, ":")
 		n, err := strconv.Atoi(v)
-		if !ok || err != nil || n < 0 || len(state) != 1 || !strings.Contains("bsraSFCKPD", state) {
-			s.broken(RuleForm, "cnt", task.ID{}, "%+q is %+q, which is no count", f, v)
+		if !ok || err != nil || n < 0 || len(state) != 1 || !strings.Contains(countStates, state) {
+			s.brokenf(RuleForm, "cnt", task.ID{}, "%+q is %+q, which is no count", f, v)
 			continue
 		}
 		queues[queue], got[f] = true, n
@@ -345,11 +345,11 @@ func (s *stored) checkCounts() {
 		for _, state := range []string{"b", "s", "r", "a", "F"} {
 			f := queue + ":" + state
 			if sum += got[f]; got[f] != want[f] {
-				s.broken(RuleCount, "cnt", task.ID{}, "%s is %d, but there are %d", f, got[f], want[f])
+				s.brokenf(RuleCount, "cnt", task.ID{}, "%s is %d, but there are %d", f, got[f], want[f])
 			}
 		}
 		if posted := got[queue+":P"]; posted != sum {
-			s.broken(RuleCount, "cnt", task.ID{}, "%s:P is %d, but %d are live, finished or deleted", queue, posted, sum)
+			s.brokenf(RuleCount, "cnt", task.ID{}, "%s:P is %d, but %d are live, finished or deleted", queue, posted, sum)
 		}
 	}
 }

@@ -198,11 +198,11 @@ func (s *stored) addKey(key string, info keyInfo) {
 	s.keys[kind][rest] = info
 	switch {
 	case info.typ != known.typ:
-		s.broken(RuleForm, key, task.ID{}, "is a %s, want a %s", info.typ, known.typ)
+		s.brokenf(RuleForm, key, task.ID{}, "is a %s, want a %s", info.typ, known.typ)
 	case known.expires == never && info.ttl >= 0:
-		s.broken(RuleExpiry, key, task.ID{}, "expires in %v, want never", info.ttl)
+		s.brokenf(RuleExpiry, key, task.ID{}, "expires in %v, want never", info.ttl)
 	case known.expires == always && info.ttl < 0:
-		s.broken(RuleExpiry, key, task.ID{}, "never expires")
+		s.brokenf(RuleExpiry, key, task.ID{}, "never expires")
 	}
 }
 
@@ -320,7 +320,7 @@ func (w *walk) step(s *stored, cmd *redis.Cmd) {
 	default:
 		w.done = true // it is gone
 		if err != nil && !errors.Is(err, redis.Nil) {
-			s.broken(RuleForm, w.key, task.ID{}, "cannot be read: %v", err)
+			s.brokenf(RuleForm, w.key, task.ID{}, "cannot be read: %v", err)
 		}
 	}
 }

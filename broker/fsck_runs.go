@@ -26,7 +26,7 @@ func (s *stored) takeRest(items []any) {
 		r := reader{b: asText(item)}
 		raw, _, chunk := r.bytes(16), r.u8(), int(r.uint(3))
 		if r.bad || r.i != len(r.b) {
-			s.broken(RuleForm, "cont", task.ID{}, "%+q is no continuation", r.b)
+			s.brokenf(RuleForm, "cont", task.ID{}, "%+q is no continuation", r.b)
 			continue
 		}
 		id, ok := s.idOf("cont", raw)
@@ -51,7 +51,7 @@ func (s *stored) takeRun(name string, items []any) {
 	for ; len(items) >= 2; items = items[2:] {
 		if f, v := asText(items[0]), asText(items[1]); !r.set(f, v) {
 			r.bad = true
-			s.broken(RuleForm, key, id, "has %+q = %+.80q", f, v)
+			s.brokenf(RuleForm, key, id, "has %+q = %+.80q", f, v)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (s *stored) checkRuns() {
 		buckets[bucket] = true
 		parents, ok := r.parents()
 		if !ok || r.nodes == 0 || r.state == "" {
-			s.broken(RuleForm, key, id, "has children that are no nodes of it, or lacks its state")
+			s.brokenf(RuleForm, key, id, "has children that are no nodes of it, or lacks its state")
 			continue
 		}
 		if r.bad {
@@ -142,12 +142,12 @@ func (s *stored) checkRuns() {
 	}
 	for id := range s.ended {
 		if !buckets[id.Bucket()] {
-			s.broken(RuleRun, "res:"+id.Bucket(), id, "is a node of a run that does not exist")
+			s.brokenf(RuleRun, "res:"+id.Bucket(), id, "is a node of a run that does not exist")
 		}
 	}
 	for id, j := range s.jobs {
 		if id.Kind() == task.KindNode && s.runs[id.Run()] == nil && !j.dead() {
-			s.broken(RuleRun, "jobs", id, "is a node of a run that does not exist")
+			s.brokenf(RuleRun, "jobs", id, "is a node of a run that does not exist")
 		}
 	}
 }
@@ -175,14 +175,14 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 	}
 	// Dead letters are deleted after their retention; nothing else is while the run is kept.
 	if swept := r.counts['F'] - counts['F']; missing > max(swept, 0) {
-		s.broken(RuleRun, key, id, "%d of %d nodes are neither jobs nor records, %d dead letters were deleted", missing, r.nodes, swept)
+		s.brokenf(RuleRun, key, id, "%d of %d nodes are neither jobs nor records, %d dead letters were deleted", missing, r.nodes, swept)
 	} else {
 		counts['F'] += missing
 	}
 	over := 0
 	for _, letter := range []byte("SFCK") {
 		if over += counts[letter]; r.counts[letter] != counts[letter] {
-			s.broken(RuleRun, key, id, "%c is %d, but there are %d", letter, r.counts[letter], counts[letter])
+			s.brokenf(RuleRun, key, id, "%c is %d, but there are %d", letter, r.counts[letter], counts[letter])
 		}
 	}
 	want := "a"
@@ -196,7 +196,7 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 		want = "S"
 	}
 	if r.state != want || r.over != (want != "a") || r.failed != (counts['F'] > 0) {
-		s.broken(RuleRun, key, id, "its state is %q (with an end: %t, with a failure: %t), want %q: %d of %d nodes have ended, %d failed",
+		s.brokenf(RuleRun, key, id, "its state is %q (with an end: %t, with a failure: %t), want %q: %d of %d nodes have ended, %d failed",
 			r.state, r.over, r.failed, want, over, r.nodes, counts['F'])
 	}
 	for i, state := range states {
@@ -221,10 +221,10 @@ func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []ed
 	node := id.Node(i)
 	switch {
 	case state != 'j' && blocked:
-		s.broken(RuleRun, key, node, "has ended, but waits for %d parents", waits)
+		s.brokenf(RuleRun, key, node, "has ended, but waits for %d parents", waits)
 	case state == 'j' && broken > 0:
-		s.broken(RuleRun, key, node, "is live, though %d of its parents did not succeed", broken)
+		s.brokenf(RuleRun, key, node, "is live, though %d of its parents did not succeed", broken)
 	case state == 'j' && waits != open:
-		s.broken(RuleRun, key, node, "waits for %d parents, but %d have not succeeded", waits, open)
+		s.brokenf(RuleRun, key, node, "waits for %d parents, but %d have not succeeded", waits, open)
 	}
 }

@@ -193,6 +193,10 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 		t.Fatal("the header has no include line")
 	}
 	includes := strings.Fields(m[1])
+	all := slices.Clone(includes)
+	if m := regexp.MustCompile(`(?m)^seldom: (.*)$`).FindStringSubmatch(f.header); m != nil {
+		all = append(all, strings.Fields(m[1])...)
+	}
 	home := map[string]string{} // name -> library that defines it
 	for _, lib := range libs {
 		for _, d := range define.FindAllStringSubmatch(lib.code, -1) {
@@ -202,33 +206,39 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 		}
 	}
 	needs := map[string]bool{"base": true} // everything needs it
-	field := regexp.MustCompile(`[{,]\s*\w+ = `)
-	need := func(part, code string, at int) {
+	need := func(part, code string, from []string) {
+		for _, m := range regexp.MustCompile(`(?:seldom\(\)|\bmade)\.(\w+)`).FindAllStringSubmatch(code, -1) {
+			if needs[home[m[1]]] = true; !slices.Contains(all[len(includes):], home[m[1]]) {
+				t.Errorf("%s asks seldom for %s, which is of lib/%s", part, m[1], home[m[1]])
+			}
+		}
 		code = field.ReplaceAllString(code, ", ")
 		for name, lib := range home {
 			if lib == part || !regexp.MustCompile(`(?:^|[^\w.'])`+name+`\b`).MatchString(code) || local(code, name) {
 				continue
 			}
-			needs[lib] = true
-			if i := slices.Index(includes, lib); i < 0 || i >= at {
+			if needs[lib] = true; !slices.Contains(from, lib) {
 				t.Errorf("%s uses %s of lib/%s, which is not included before it", part, name, lib)
 			}
 		}
 	}
-	for i, lib := range includes {
+	for i, lib := range all {
 		if _, ok := libs[lib]; !ok {
 			t.Fatalf("it includes %s, which does not exist", lib)
 		}
-		need(lib, libs[lib].code, i)
+		need(lib, libs[lib].code, all[:i])
 	}
-	need(f.name+".lua", f.code, len(includes))
-	for _, lib := range includes {
+	need(f.name+".lua", f.code, includes)
+	for _, lib := range all {
 		if !needs[lib] {
 			t.Errorf("it includes %s, which it does not need", lib)
 		}
 	}
-	return includes
+	return all
 }
+
+// field is a field that a table is made with.
+var field = regexp.MustCompile(`[{,]\s*\w+ = `)
 
 // local reports whether code has a variable or parameter of its own by that name.
 func local(code, name string) bool {
@@ -238,7 +248,7 @@ func local(code, name string) bool {
 		regexp.MustCompile(`function \w*\((\w+, )*`+n+`\b`).MatchString(code)
 }
 
-var commandKey = regexp.MustCompile(`p?call\(('\w+'|PUBLISH|pop)(?:, ([^,)]*))?`)
+var commandKey = regexp.MustCompile(`p?call\(('\w+'|\w+)(?:, ([^,)]*))?`)
 
 // checkKeys asks that each command's key begins with the prefix of the partition.
 func checkKeys(t *testing.T, f luaFile) {

@@ -128,7 +128,7 @@ func (in *inbox) receive(i int) {
 	in.mu.Lock()
 	ps := in.subs[i]
 	in.mu.Unlock()
-	defer func() { ps.Close() }()
+	defer func() { _ = ps.Close() }()
 	silent, pause := false, retryMin
 	for in.b.life.Err() == nil {
 		msg, err := ps.ReceiveTimeout(in.b.life, pingEvery)

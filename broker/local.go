@@ -15,7 +15,7 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// ErrNoServer: there is no redis-server on PATH for a local:// URL.
+// ErrNoServer says that there is no redis-server on PATH for a local:// URL.
 var ErrNoServer = errors.New("broker: no redis-server on PATH; install redis, or use redis:// or embedded://")
 
 // maxSocketPath is what a unix socket's address has room for.
@@ -77,7 +77,7 @@ func socketPath(dir string) (path string, clean func() error, err error) {
 type localServer struct {
 	cmd  *exec.Cmd
 	lock *os.File
-	done chan error
+	done chan struct{} // closed when it has ended; how is in its log
 }
 
 // startServer starts a server on dir, which only one may have at a time.
@@ -86,12 +86,13 @@ func startServer(bin, dir, socket string) (*localServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:noctx // it lives until Close
 	cmd := exec.Command(bin, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
 		"--dir", dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
 		"--maxmemory-policy", "noeviction", "--logfile", filepath.Join(dir, "redis.log"), "--daemonize", "no")
 	cmd.ExtraFiles = []*os.File{lock} // the server holds the lock too, to its very end
 	dieWithParent(cmd)
-	s := &localServer{cmd: cmd, lock: lock, done: make(chan error, 1)}
+	s := &localServer{cmd: cmd, lock: lock, done: make(chan struct{})}
 	started := make(chan error)
 	go func() { // ends with the server; stop waits for it
 		unlock := keepThread()
@@ -101,7 +102,8 @@ func startServer(bin, dir, socket string) (*localServer, error) {
 			return
 		}
 		started <- nil
-		s.done <- cmd.Wait()
+		_ = cmd.Wait()
+		close(s.done)
 	}()
 	if err := <-started; err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: local redis-server: %w", err), lock.Close())

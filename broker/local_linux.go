@@ -2,7 +2,7 @@ package broker
 
 import (
 	"os/exec"
-	"runtime"
+	goruntime "runtime"
 	"syscall"
 )
 
@@ -13,6 +13,6 @@ func dieWithParent(cmd *exec.Cmd) {
 }
 
 func keepThread() (unlock func()) {
-	runtime.LockOSThread()
-	return runtime.UnlockOSThread
+	goruntime.LockOSThread()
+	return goruntime.UnlockOSThread
 }

@@ -348,8 +348,9 @@ func (k *machine) call(j *mjob) task.Call {
 func (k *machine) post() {
 	// Plain jobs of one flush enter before careful ones, so they are not mixed here.
 	plain := k.below(2) == 0
-	items, jobs, delays := []item{}, []*mjob{}, []int64{}
-	var names []string
+	var jobs []*mjob
+	var delays []int64
+	var agains []bool
 	for range 1 + k.below(3) {
 		j, delay, again := k.spec(), int64(0), false
 		j.id = k.newID(task.KindLone)
@@ -369,19 +370,32 @@ func (k *machine) post() {
 						j.id = k.newID(task.KindDerived)
 					}
 				}
+				if k.one(3) {
+					j.unique, j.idem = pick(k, testKeys), pick(k, testKeys)
+				}
 			}
 		}
+		jobs, delays, agains = append(jobs, j), append(delays, delay), append(agains, again)
+	}
+	k.postAs(jobs, delays, agains)
+}
+
+// postAs posts jobs, each with its delay, and whether its ID may be known.
+func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
+	var items []item
+	var names []string
+	for i, j := range jobs {
 		c := k.call(j)
-		c.Spec.Delay = time.Duration(delay) * time.Millisecond
+		c.Spec.Delay = time.Duration(delays[i]) * time.Millisecond
 		it, err := k.b.prepare(&c, 0)
 		k.must(err)
-		it.again = again
+		it.again = agains[i]
 		if k.one(4) {
 			it.value, err = encodeJob(&c, it.pend, "an inbox")
 			k.must(err)
 		}
-		items, jobs, delays = append(items, it), append(jobs, j), append(delays, delay)
-		names = append(names, fmt.Sprintf("%v of %s (delay %d, unique %q, idempotent %q, again %t, %s)", j.id, j.list(), delay, j.unique, j.idem, again, j.digest))
+		items = append(items, it)
+		names = append(names, fmt.Sprintf("%v of %s (delay %d, unique %q, idempotent %q, again %t, %s)", j.id, j.list(), delays[i], j.unique, j.idem, agains[i], j.digest))
 	}
 	k.logf("post %s", strings.Join(names, ", "))
 	r := &postRequest{items: items, done: make(chan struct{})}

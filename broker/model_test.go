@@ -112,8 +112,12 @@ func (m *model) unlist(j *mjob) {
 }
 
 // post enters one job, or says which was there before it: E, or X if another
-// payload holds the idempotency key.
+// payload holds the idempotency key. A call that was posted before is itself, whoever
+// holds its keys now.
 func (m *model) post(j *mjob, delay int64) (answer byte, id task.ID) {
+	if old := m.jobs[j.id]; old != nil && !old.gone {
+		return 'E', j.id
+	}
 	if old := m.idem[j.scoped(j.idem)]; j.idem != "" && old != nil && !old.gone {
 		if old.digest != j.digest {
 			return 'X', old.id
@@ -122,9 +126,6 @@ func (m *model) post(j *mjob, delay int64) (answer byte, id task.ID) {
 	}
 	if old := m.unique[j.scoped(j.unique)]; j.unique != "" && old != nil {
 		return 'E', old.id
-	}
-	if old := m.jobs[j.id]; old != nil && !old.gone {
-		return 'E', j.id
 	}
 	m.add(j)
 	if j.unique != "" {
@@ -259,7 +260,10 @@ func (m *model) exchange(s *msession, done []task.Outcome, thens []then) (lost [
 		}
 	}
 	m.settle(ended)
-	s.deadline = m.now + s.ttl
+	// Beats renew the lease; an exchange does only when they seem to be late.
+	if left := s.deadline - m.now; 10*left < 6*s.ttl || left > s.ttl {
+		s.deadline = m.now + s.ttl
+	}
 	return lost
 }
 

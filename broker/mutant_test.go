@@ -113,6 +113,17 @@ var mutants = []struct {
 	{"a retry is not counted", []edit{{"lib/requeue", "again(v, failed, 0, byte(v, 13), f, sub(pend, -1))", "again(v, 0, 0, byte(v, 13), f, sub(pend, -1))"}}},
 	{"an end does not leave its state's count", []edit{{"lib/finish", "  count(queue, from, -1)\n", ""}}},
 	{"what ended waits on", []edit{{"lib/ends", "if any then call('HDEL', T .. 'waits', unpack(freed)) end", ""}}},
+	{"a missing number is not noticed", []edit{{"exchange", "if n < number - 1 then", "if false then"}}},
+	{"a clock that is set back lengthens leases", []edit{{"tick", "if back > 0 then", "if false then"}}},
+	{"an exchange never renews the lease", []edit{{"exchange", "if deadline - time < ttl * 0.6 or deadline - time > ttl then", "if false then"}}},
+	{"deleted dead letters are not counted", []edit{{"tick", "count(queueOf(pendOf(v)), 'D', 1)", ""}}},
+	{"who was told is still to be told", []edit{{"lib/ends", "if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end", ""}}},
+	{"records of nodes never expire", []edit{{"lib/run", "over[#over + 1] = bucketOf(R)", ""}}},
+	{"something follows an attempt that is tried again", []edit{{"exchange", "if verdict == 82 or verdict == 90 or verdict == 76 then vs[i] = false end", ""}}},
+	{"a skipped child waits on", []edit{{"lib/run", "if node.state ~= 'S' then\n    call('HDEL', key, 'p' .. number)\n", "if node.state ~= 'S' then\n"}}},
+	{"a call that was posted before asks for its keys", []edit{{"lib/put", "if seen.id[j.id] or j.again and known(j.id) then return 'E' .. j.id end", "if seen.id[j.id] then return 'E' .. j.id end"}}},
+	{"edges that are left over are forgotten", []edit{slowly, {"lib/run", "if kids then call('RPUSH', T .. 'cont', node.id .. node.state .. be(node.chunk, 3)) end", ""}}},
+	{"a node is counted with each of its continuations", []edit{slowly, {"lib/run", "if counts and not node.counted then", "if counts then"}}},
 }
 
 // TestMutants asks that the model test finds each mutant within 500 cases.
@@ -123,7 +134,7 @@ func TestMutants(t *testing.T) {
 			t.Parallel()
 			n := newBench(t, testConfig, m.edits...)
 			for seed := range uint64(500) {
-				if wrong := try(t.Context(), n, seed, false); wrong != "" {
+				if wrong := try(t.Context(), n, seed, m.edits[0] == slowly); wrong != "" {
 					first, _, _ := strings.Cut(wrong, "\nafter:")
 					t.Logf("found in case %d: %.300s", seed+1, first)
 					return

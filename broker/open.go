@@ -52,7 +52,7 @@ var quiet sync.Once
 type clientLog struct{}
 
 func (clientLog) Printf(ctx context.Context, format string, args ...any) {
-	slog.DebugContext(ctx, "mlq: redis client: "+fmt.Sprintf(format, args...))
+	slog.Default().DebugContext(ctx, "mlq: redis client", "said", fmt.Sprintf(format, args...))
 }
 
 var schemes = map[string]func(context.Context, *url.URL, Config) (*Broker, error){

@@ -121,7 +121,7 @@ func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []
 		}
 		for k, it := range r.items {
 			ids[it.index] = r.ids[k]
-			if r.errs != nil && r.errs[k] != nil {
+			if k < len(r.errs) && r.errs[k] != nil {
 				fail(it.index, r.errs[k])
 			}
 		}

@@ -51,9 +51,9 @@ type source struct {
 func loadScripts(d dialect, now string) (*scripts, error) {
 	var first error
 	load := func(name string) *script {
-		if s, ok := loaded.Load(source{name, d, now}); ok {
-			c := s.(script)
-			return &c
+		v, _ := loaded.Load(source{name, d, now})
+		if s, ok := v.(script); ok {
+			return &s
 		}
 		s, err := loadScript(name, d, now)
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -90,7 +91,7 @@ func newSession(w task.Worker) (*session, error) {
 	if n := len(s.queues) + len(s.functions); n > MaxWorkerNames {
 		return nil, fmt.Errorf("%w: broker: the worker's queues and functions have %d bytes of names, want at most %d; start several workers", task.ErrTooLarge, n, MaxWorkerNames)
 	}
-	sum := sha256.Sum256([]byte(strings.Join(queues, ",") + s.functions + fmt.Sprint(s.listeners)))
+	sum := sha256.Sum256([]byte(strings.Join(queues, ",") + s.functions + strconv.Itoa(s.listeners)))
 	s.group = string(sum[:8])
 	return s, nil
 }
@@ -115,11 +116,12 @@ func (b *Broker) hello(ctx context.Context, p int, id task.SessionID, s *session
 }
 
 func (b *Broker) session(id task.SessionID) (*session, error) {
-	s, ok := b.sessions.Load(id)
+	v, _ := b.sessions.Load(id)
+	s, ok := v.(*session)
 	if !ok {
 		return nil, fmt.Errorf("broker: session %v: %w", id, task.ErrGone)
 	}
-	return s.(*session), nil
+	return s, nil
 }
 
 // Beat extends a session's lease, and returns its attempts that were cancelled
@@ -163,7 +165,7 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 func (b *Broker) Leave(ctx context.Context, id task.SessionID) error {
 	s, err := b.session(id)
 	if err != nil {
-		return nil // it has left
+		return nil //nolint:nilerr // it has left
 	}
 	args := []any{id[:], s.group}
 	for _, q := range s.worker.Queues {

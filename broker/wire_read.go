@@ -45,10 +45,8 @@ func setPend(j *task.Job, pend string) bool {
 	if route := rest[:len(rest)-2]; route != "*" {
 		j.Functions = strings.Split(route, "+")
 	}
-	switch lane := rest[len(rest)-1]; {
-	case lane == laneSuspect:
-		j.Alone = true
-	default:
+	lane := rest[len(rest)-1]
+	if j.Alone = lane == laneSuspect; !j.Alone {
 		j.Spec.Priority = task.Level(strings.IndexByte(lanes, lane)%3 - 1)
 	}
 	return true

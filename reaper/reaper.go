@@ -79,9 +79,10 @@ func (r *Reaper) Run(ctx context.Context) error {
 	for {
 		t, err := r.store.Tick(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		}
-		if r.report(t); err != nil && !down {
+		r.report(t)
+		if err != nil && !down {
 			r.cfg.Logger.Error("mlq: the reaper cannot tick; it goes on trying", "error", err)
 		}
 		if err == nil && down {

@@ -3,7 +3,6 @@ package reaper
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -28,7 +27,7 @@ func (s *store) Tick(context.Context) (task.Ticked, error) {
 	return f()
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestRunTicksAboutOnceASecondUntilItsContextEnds(t *testing.T) {
 	t.Parallel()

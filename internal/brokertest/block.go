@@ -26,7 +26,8 @@ func (s *stage) running(n int) (*worker, []task.Job) {
 	s.Helper()
 	s.post(calls("f", n)...)
 	w := s.join()
-	return w, w.take(n)
+	jobs := w.take(n)
+	return w, jobs
 }
 
 func (s *stage) block(j task.Job, on ...task.ID) {

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -234,7 +235,7 @@ func codecs(s *stage) {
 		o.Result = d
 		w.end(o)
 		for what, got := range map[string]task.Data{"Read": s.read(id).Result, "Await": s.await(id).Result} {
-			if got.Codec != d.Codec || string(got.Bytes) != string(d.Bytes) {
+			if got.Codec != d.Codec || !bytes.Equal(got.Bytes, d.Bytes) {
 				s.Errorf("%s returned %+v, want %+v", what, got, d)
 			}
 		}

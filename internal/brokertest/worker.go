@@ -21,11 +21,11 @@ type worker struct {
 	signals chan task.Signal
 }
 
-// join opens a session on the default queue with the functions f, g and those
-// given, whose lease is long.
-func (s *stage) join(functions ...string) *worker {
+// join opens a session on the default queue with the functions f and g, whose
+// lease is long.
+func (s *stage) join() *worker {
 	s.Helper()
-	return s.joinAs(task.Worker{Functions: append([]string{"f", "g"}, functions...), LeaseTTL: long})
+	return s.joinAs(task.Worker{Functions: []string{"f", "g"}, LeaseTTL: long})
 }
 
 // joinFor is join with another lease.

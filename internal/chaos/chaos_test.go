@@ -35,7 +35,7 @@ func newStage(t *testing.T, url string, total int) *stage {
 	if s.b, err = open(ctx, url, s.ns); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.b.Close() })
+	t.Cleanup(func() { _ = s.b.Close() })
 	s.q = runtime.NewClient(s.b).With(ctx)
 	r, err := reaper.New(s.b, reaper.Config{Every: 100 * time.Millisecond, Logger: silent()})
 	if err != nil {

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -59,7 +58,7 @@ func TestMain(m *testing.M) {
 	os.Exit(redistest.Main(m))
 }
 
-func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // beWorker works until it is told to end.
 func beWorker(url, namespace string) error {
@@ -69,7 +68,7 @@ func beWorker(url, namespace string) error {
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, LeaseTTL: lease, Grace: 5 * time.Second, Logger: silent()}, work.Handle(doWork))
 	if err != nil {
 		return err

@@ -94,8 +94,9 @@ local function claim(session, want, held, children, turn, qs, functions, listene
     out.more, out.left = out.more or more, out.left or left
     if alone then break end
   end
+  local unpop = children and 'RPUSH' or 'LPUSH'
   for _, g in ipairs(out.back) do
-    call('LPUSH', T .. 'pend:' .. g.pend, g.e)
+    call(unpop, T .. 'pend:' .. g.pend, g.e)
     call('SADD', T .. 'live:' .. queueOf(g.pend), string.match(g.pend, ':(.*)$'))
     out.more, out.left = g.pend, g.pend
   end

@@ -30,6 +30,7 @@ end
 -- look(job, seen): whether a job is new, by its ID and its keys. seen has those
 -- of the same script, which are not written yet.
 local function look(j, seen)
+  if seen.id[j.id] or j.again and known(j.id) then return 'E' .. j.id end
   if j.idem ~= '' then
     local old = seen.idem[j.idem] or call('GET', T .. 'idem:' .. j.idem)
     local id = old and sub(old, 1, 16)
@@ -42,7 +43,6 @@ local function look(j, seen)
     local id = seen.unique[j.unique] or call('HGET', T .. 'unique', j.unique)
     if id and (seen.unique[j.unique] or call('HEXISTS', T .. 'jobs', id) == 1) then return 'E' .. id end
   end
-  if seen.id[j.id] or j.again and known(j.id) then return 'E' .. j.id end
   seen.id[j.id] = true
   if j.unique ~= '' then seen.unique[j.unique] = j.id end
   if j.idem ~= '' then seen.idem[j.idem] = j.id .. j.digest end
