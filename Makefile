@@ -4,6 +4,7 @@ PKG      ?= ./...
 TIMEOUT  ?= 8m
 FUZZTIME ?= 30s
 CHECKS   ?= 10000
+CHAOS    ?= 10
 BENCH    ?= .
 COUNT    ?= 1
 
@@ -13,7 +14,7 @@ RACE  = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup redis build test race model fuzz cover bench examples check format vet lint tidy docs fmt
+.PHONY: help setup redis build test race model chaos fuzz cover bench examples check format vet lint tidy docs fmt
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ race: ## Run all tests again in detail: uncached, in random order, every name pr
 
 model: ## Run the broker against its model for long (CHECKS=10000 cases a test)
 	go test ./broker -run Model -count=1 -timeout 0 -rapid.checks=$(CHECKS)
+
+chaos: ## Kill workers and Redis under load for long (CHAOS=10 times as long as in make test)
+	CHAOS=$(CHAOS) go test -race -count=1 -v -timeout 60m ./internal/chaos
 
 fuzz: ## Run every fuzz target for FUZZTIME=30s
 	@list=$$(go test -list '^Fuzz' $(PKG)) || { echo "$$list"; exit 1; }; \

@@ -57,7 +57,7 @@ func (s *stored) checkRecords() {
 	}
 }
 
-// checkExpiry asks that a key expires if what it has has ended and is not kept for
+// checkExpiry asks that a key expires if its jobs have ended and are not kept for
 // ever, and only then.
 func (s *stored) checkExpiry(key string, id task.ID, info keyInfo, ended bool, class task.Class) {
 	switch expires := ended && class != 0; {
