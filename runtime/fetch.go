@@ -82,7 +82,7 @@ func (w *Worker) refuse(x *task.Exchange, err error) bool {
 // start starts the jobs of the answer got to x.
 func (w *Worker) start(s *session, p *part, x *task.Exchange, got *task.Exchanged) {
 	if len(got.Lost) > 0 {
-		w.log.Warn("attempts ended when their jobs were not this worker's any more", "count", len(got.Lost), "first", got.Lost[0])
+		w.log.Info("attempts ended when their jobs were not this worker's any more", "count", len(got.Lost), "first", got.Lost[0])
 	}
 	as := p.batch[:0]
 	for i := range got.Jobs {
