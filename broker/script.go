@@ -147,7 +147,7 @@ func constants(d dialect) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "local PUBLISH = '%s'\nlocal KEEP = {", publish)
 	for c := task.Class(1); c < 16; c++ {
-		fmt.Fprintf(&b, "%d,", c.Duration()/time.Millisecond)
+		fmt.Fprintf(&b, "'%d',", c.Duration()/time.Millisecond)
 	}
 	b.WriteString("}\n")
 	return b.String()

@@ -109,12 +109,6 @@ func (f *fake) exchange(s *fakeSession, x task.Exchange) (got task.Exchanged, ri
 	if f.calls["join"] > 1 {
 		held = max(held, x.Held) // attempts of a former session count as long as they run
 	}
-	if x.Fetcher > 0 {
-		f.fetchers = max(f.fetchers, x.Fetcher+1)
-	}
-	if f.fetchers > 1 {
-		held = x.Held // it changes under way, by what the other fetcher reports and gets
-	}
 	if f.partitions == 1 && len(s.revoked) == 0 && x.Held != held {
 		f.problemf("exchange %d says it holds %d, but %d it is", x.Number, x.Held, held)
 	}

@@ -6,11 +6,10 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// part is one partition as one of its fetchers sees it. The pool's lock guards it, but
+// part is one partition as its fetcher sees it. The pool's lock guards it, but
 // for sent, batch and due, which are the fetcher's alone.
 type part struct {
 	partition int
-	fetcher   int           // which of the partition's
 	wake      chan struct{} // holds one token, for a fetcher that is asleep
 
 	asleep   bool   // the fetcher waits for wake
@@ -37,8 +36,8 @@ type part struct {
 // number of entries at once, and some may be stale.
 const maxBarren = 64
 
-func newPart(partition, fetcher int) *part {
-	return &part{partition: partition, fetcher: fetcher, wake: make(chan struct{}, 1)}
+func newPart(partition int) *part {
+	return &part{partition: partition, wake: make(chan struct{}, 1)}
 }
 
 // rouse wakes the fetcher if it is asleep.

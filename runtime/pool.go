@@ -100,7 +100,7 @@ func (q *pool) take(p *part) (task.Exchange, *session, bool) {
 		return task.Exchange{}, nil, false
 	}
 	x := task.Exchange{
-		Session: q.session.id, Partition: p.partition, Fetcher: p.fetcher, Number: p.number + 1,
+		Session: q.session.id, Partition: p.partition, Number: p.number + 1,
 		Done: p.load(n), Want: want, Held: q.others(n), Children: q.childrenOnly(),
 	}
 	p.number++

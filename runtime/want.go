@@ -104,24 +104,13 @@ func (q *pool) feed() {
 func (q *pool) bell(s *session, partition int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.listener(partition)
-	if q.session != s || p == nil {
+	if q.session != s || partition < 0 || partition >= len(q.parts) {
 		return
 	}
+	p := q.parts[partition]
 	p.hungry, p.rung = true, true
 	p.pass = q.free <= 0 || q.suspect.part != nil || !q.claiming()
 	q.kick()
-}
-
-// listener returns the fetcher of a partition that follows a bell: one that has no
-// exchange under way, if there is one.
-func (q *pool) listener(partition int) (found *part) {
-	for _, p := range q.parts {
-		if p.partition == partition && (found == nil || found.inflight && !p.inflight) {
-			found = p
-		}
-	}
-	return found
 }
 
 // pace is called about twice a second, and lets one partition ask of which
@@ -136,7 +125,7 @@ func (q *pool) pace(now time.Time) {
 	for range q.parts {
 		p := q.parts[q.safe]
 		q.safe = (q.safe + 1) % len(q.parts)
-		if p.inflight || p.hungry || p.fetcher > 0 {
+		if p.inflight || p.hungry {
 			continue
 		}
 		if p.seen != p.number {

@@ -83,9 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("runtime: join the broker: %w", err)
 	}
 	for i := range w.b.Partitions() {
-		for f := range w.fetchers() {
-			w.pool.parts = append(w.pool.parts, newPart(i, f))
-		}
+		w.pool.parts = append(w.pool.parts, newPart(i))
 	}
 	w.pool.open(s)
 	defer close(w.runners.quit)
@@ -106,18 +104,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	wg.Wait()
 	w.leave()
 	return err
-}
-
-// manySlots is from how many slots on one partition has two fetchers: while one's
-// exchange is under way, the jobs of the other's run. With fewer slots, smaller
-// batches would cost more than that gains.
-const manySlots = 32
-
-func (w *Worker) fetchers() int {
-	if w.b.Partitions() == 1 && w.cfg.Slots >= manySlots {
-		return 2
-	}
-	return 1
 }
 
 // self is what the worker says of itself when it joins.

@@ -167,10 +167,10 @@ if out.left and not ringOne(queueOf(out.left), ARGV[10]) and (ndone < 16 or numb
 
 local flags = (out.more and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
-call('HSET', T .. 'last', fetcher, number .. ' ' .. flags .. ' ' .. #lost .. ' ' .. lostIDs .. claimed)
+call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) .. ' ' .. lostIDs .. claimed)
 -- The beats renew the lease; an exchange does when they seem to be late.
 local ttl = tonumber(ARGV[6])
-if deadline - time < ttl * 0.6 or deadline - time > ttl then call('ZADD', T .. 'sess', time + ttl, session) end
+if deadline - time < ttl * 0.6 or deadline - time > ttl then call('ZADD', T .. 'sess', int(time + ttl), session) end
 if made then made.flushLetters() end
 flushCounts()
 return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }

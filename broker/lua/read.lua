@@ -5,12 +5,18 @@
 -- ARGV[1..] IDs, at most 100
 --
 -- Returns for each ID {'R', record}, {'?'}, or {'J', stored job, owner, time it
--- died, due time, parents it waits for, note, history}, each '' where there is none.
-local out = {}
+-- died, due time, parents it waits for, note, history}, each '' where there is none;
+-- {'+'} for one that was not looked at, since the answer is long enough without it.
+local MAXBYTES = 4194304
+local out, bytes = {}, 0
 for i, id in ipairs(ARGV) do
-  local r = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
-  local v = not r and call('HGET', T .. 'jobs', id)
-  if r then
+  local full = bytes >= MAXBYTES
+  local r = not full and call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
+  local v = not full and not r and call('HGET', T .. 'jobs', id)
+  bytes = bytes + #(r or v or '')
+  if full then
+    out[i] = { '+' }
+  elseif r then
     out[i] = { 'R', r }
   elseif not sound(v) then
     out[i] = { '?' }

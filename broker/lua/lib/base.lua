@@ -3,6 +3,11 @@
 local T = KEYS[1]
 local call, sub, byte, char, floor = redis.call, string.sub, string.byte, string.char, math.floor
 
+-- int: an integer as text. Redis turns numbers into text as floating point does,
+-- which takes it a microsecond each.
+local format = string.format
+local function int(n) return format('%d', n) end
+
 -- be(n, w): n as w big-endian bytes. num(s): back again.
 local function be(n, w)
   local b = {}

@@ -12,6 +12,6 @@ end
 
 local function flushCounts()
   for f, n in pairs(counts) do
-    if n ~= 0 then redis.pcall('HINCRBY', T .. 'cnt', f, n) end
+    if n ~= 0 then redis.pcall('HINCRBY', T .. 'cnt', f, int(n)) end
   end
 end

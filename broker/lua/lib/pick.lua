@@ -51,7 +51,7 @@ local function take(lists, n, turn, newest, got)
     for _, l in ipairs(open) do
       local m = math.min(each, n)
       if m > 0 then
-        local es = redis.pcall(pop, T .. 'pend:' .. l.pend, m)
+        local es = redis.pcall(pop, T .. 'pend:' .. l.pend, int(m))
         if not es or es.err then es = {} end
         l.dry = #es < m
         for i = 1, #es do e[#e + 1], p[#p + 1] = es[i], l.pend end
