@@ -14,7 +14,7 @@ RACE  = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup redis build test race model chaos fuzz cover bench examples check format vet lint tidy docs fmt
+.PHONY: help setup redis test race model chaos fuzz cover bench examples check format vet lint tidy docs fmt
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,6 @@ setup: redis ## Install what the tests need: redis-server (by apt-get, if missin
 
 redis:
 	@sh -c "$$install_redis"
-
-build: ## Build the mlq command into bin/
-	go build -trimpath -o bin/mlq ./cmd/mlq
 
 test: ## Run all tests, with the race detector where there is a C compiler (PKG, TIMEOUT)
 	@$(if $(RACE),,echo "make test: no C compiler found, so the race detector is off")

@@ -16,7 +16,7 @@ const maxVisited = 20_000
 // Block notes that a running attempt waits for other jobs, and looks whether they
 // wait for it: [task.ErrCycle]. It returns [task.ErrTooDeep] if more than
 // [task.MaxWaitDepth] jobs wait inside one another. Several waits of one
-// attempt add up until [Broker.Unblock]; after an error nothing is noted.
+// attempt add up until [Broker.Unblock]; after an error only the earlier ones are noted.
 func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error {
 	depth, err := b.waitDepth(ctx, waiter)
 	if err != nil {
@@ -31,11 +31,12 @@ func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error
 	}
 	// The edge is written before the search: of two that close a cycle together,
 	// the later one sees both.
-	if err := b.setEdge(ctx, waiter.Lease, edge); err != nil {
+	before, err := b.setEdge(ctx, waiter.Lease, edge, 0)
+	if err != nil {
 		return err
 	}
 	if err := b.findCycle(ctx, waiter.ID, on); err != nil {
-		if undo := b.setEdge(context.WithoutCancel(ctx), waiter.Lease, nil); undo != nil {
+		if _, undo := b.setEdge(context.WithoutCancel(ctx), waiter.Lease, before, 1); undo != nil {
 			b.log.Warn("mlq: a wait that was refused is still noted", "job", waiter.ID, "error", undo)
 		}
 		return err
@@ -45,19 +46,22 @@ func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error
 
 // Unblock notes that the attempt waits no more.
 func (b *Broker) Unblock(ctx context.Context, waiter task.Job) error {
-	return b.setEdge(ctx, waiter.Lease, nil)
+	_, err := b.setEdge(ctx, waiter.Lease, nil, 1)
+	return err
 }
 
-func (b *Broker) setEdge(ctx context.Context, l task.Lease, edge []byte) error {
+// setEdge notes what an attempt waits for, beside what it waits for already or,
+// with all 1, instead of it. It returns what that was.
+func (b *Broker) setEdge(ctx context.Context, l task.Lease, edge []byte, all int) (before []byte, err error) {
 	p, err := b.partition(l.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a, err := b.ask(ctx, b.scripts.block, p, l.ID[:], token(l), edge)
+	a, err := b.ask(ctx, b.scripts.block, p, l.ID[:], token(l), edge, all)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return statusErr("block", a.status)
+	return []byte(a.str(0)), statusErr("block", a.status)
 }
 
 // waitDepth returns how many jobs wait inside one another when j waits: one more

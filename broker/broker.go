@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -121,6 +122,21 @@ func (b *Broker) partition(id task.ID) (int, error) {
 		return p, nil
 	}
 	return 0, fmt.Errorf("%w: %v is of partition %d, namespace %q has %d", task.ErrUnknown, id, id.Partition(), b.cfg.Namespace, len(b.prefixes))
+}
+
+// each calls f for all partitions at once, so that one that cannot serve does not
+// hold the others up, and returns all errors.
+func (b *Broker) each(f func(p int) error) error {
+	if len(b.prefixes) == 1 {
+		return f(0)
+	}
+	errs := make([]error, len(b.prefixes))
+	var wg sync.WaitGroup
+	for p := range b.prefixes {
+		wg.Go(func() { errs[p] = f(p) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // byPartition sorts the indices of ids by their partition.

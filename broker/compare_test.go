@@ -59,14 +59,14 @@ func (k *machine) compareLists() {
 	for name := range k.m.lists {
 		names[name] = true
 	}
-	for key := range k.was.items {
+	for key := range k.was.kinds {
 		if name, ok := strings.CutPrefix(key, "pend:"); ok {
 			names[name] = true
 		}
 	}
 	for name := range names {
 		var got []*mjob
-		for _, e := range k.was.items["pend:"+name] {
+		for _, e := range k.was.items("pend:" + name) {
 			j := k.m.jobs[task.ID([]byte(e[:16]))]
 			epoch := uint32(0)
 			if len(e) > 16 {

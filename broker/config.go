@@ -65,9 +65,11 @@ const (
 	MaxData       = 256 << 20
 	MaxRetryFor   = 5 * time.Minute
 
-	// MaxPlanNodes bounds a plan: it is stored by one script, and a script must
-	// not hold Redis up for longer than a few milliseconds.
+	// MaxPlanNodes and MaxPlanBytes bound a plan: it is stored by one script, and a
+	// script must not hold Redis up for longer than a few milliseconds. The payload
+	// of a plan of one node is bounded by Config.MaxPayload alone.
 	MaxPlanNodes = 1000
+	MaxPlanBytes = 16 << 20
 )
 
 func (c Config) withDefaults(cluster bool) Config {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -22,9 +23,27 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			opened := server(t)
-			brokertest.Run(t, func(t *testing.T) brokertest.Broker { return opened(t) })
+			brokertest.Run(t, func(t *testing.T) brokertest.Broker { return checked(t, opened(t)) })
 		})
 	}
+}
+
+// checked looks at what b has stored when the test has ended: it must be as the
+// scripts keep it, whatever the story was.
+func checked(t *testing.T, b *Broker) *Broker {
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		found, err := b.Fsck(context.Background(), FsckConfig{})
+		if err != nil {
+			t.Errorf("Fsck: %v", err)
+		}
+		for _, f := range found.Broken {
+			t.Errorf("after the story: %v", f)
+		}
+	})
+	return b
 }
 
 func onRedis(partitions int) func(t *testing.T) func(*testing.T) *Broker {

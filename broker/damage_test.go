@@ -95,7 +95,7 @@ func newScene(t *testing.T) *scene {
 	must(s.b.cancelOne(s.ctx, others[2].ID))
 	text := "note"
 	must(s.b.Note(s.ctx, others[3], task.Note{Text: &text}))
-	must(s.b.setEdge(s.ctx, others[4], edgeOf([]task.ID{s.run})))
+	must(s.edge(others[4], edgeOf([]task.ID{s.run})))
 	must(s.watch(others[3].ID, s.run))
 	s.held, s.node = others[3:], nodes[2]
 	must(s.save())
@@ -222,6 +222,11 @@ func (s *scene) watch(ids ...task.ID) error {
 		args = append(args, ids[i][:])
 	}
 	_, err := s.b.eval(s.ctx, s.b.scripts.watch, 0, args...)
+	return err
+}
+
+func (s *scene) edge(l task.Lease, edge []byte) error {
+	_, err := s.b.setEdge(s.ctx, l, edge, 0)
 	return err
 }
 
@@ -357,9 +362,9 @@ var acts = map[string]func(*scene) error{
 	"leave": func(s *scene) error { return s.b.leaveOf(s.ctx, s.workers[0]) },
 	"beat":  func(s *scene) error { _, err := s.b.ask(s.ctx, s.b.scripts.beat, 0, s.workers[0][:], 1000); return err },
 	"note":  func(s *scene) error { return s.b.Note(s.ctx, s.held[0], task.Note{}) },
-	"block": func(s *scene) error { return s.b.setEdge(s.ctx, s.held[0], edgeOf([]task.ID{s.run})) },
+	"block": func(s *scene) error { return s.edge(s.held[0], edgeOf([]task.ID{s.run})) },
 	"unblock": func(s *scene) error {
-		return s.b.setEdge(s.ctx, s.held[1], nil)
+		return s.edge(s.held[1], nil)
 	},
 	"watch": func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
 	"read":  func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },

@@ -115,8 +115,8 @@ func (b *Broker) encodeOutcome(buf []byte, p int, o *task.Outcome) (head, tail [
 		return nil, nil, fmt.Errorf("%w: the result has %d bytes, MaxResult is %d; store it elsewhere and return its name", task.ErrTooLarge, len(o.Result.Bytes), b.cfg.MaxResult)
 	case o.Delay < 0 || o.Delay > task.MaxDelay:
 		return nil, nil, fmt.Errorf("%w: a delay of %v, want 0 to %v", task.ErrInvalid, o.Delay, task.MaxDelay)
-	case len(o.Then) > 255:
-		return nil, nil, fmt.Errorf("%w: %d calls to follow, want at most 255", task.ErrTooLarge, len(o.Then))
+	case len(o.Then) > task.MaxThen:
+		return nil, nil, fmt.Errorf("%w: %d calls to follow, want at most %d", task.ErrTooLarge, len(o.Then), task.MaxThen)
 	}
 	if tail, err = encodeTail(o); err != nil {
 		return nil, nil, err

@@ -66,7 +66,7 @@ var keyKinds = map[string]keyKind{
 	"dead": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
 	"scan": {"string", never}, "alone": {"string", always},
 
-	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", depends}, "groups:": {"zset", depends},
+	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
 	"res:": {"hash", depends}, "run:": {"hash", depends}, "idem:": {"string", depends},
 }

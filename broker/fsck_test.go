@@ -211,3 +211,22 @@ func TestFsckSaysWhatItHasSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestFsckReadsAllOfACluster asks that partitions on all masters are read.
+func TestFsckReadsAllOfACluster(t *testing.T) {
+	t.Parallel()
+	b, err := Open(t.Context(), clusterURL(redistest.Cluster(t)), Config{RetryFor: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	for range 100 {
+		if _, err := b.Post(t.Context(), make([]task.Call, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := b.Fsck(t.Context(), FsckConfig{Reaped: true})
+	if err != nil || len(f.Broken) > 0 || f.Jobs != 100 {
+		t.Errorf("%+v, %v; want 100 jobs and nothing broken", f, err)
+	}
+}

@@ -159,8 +159,8 @@ func checkArgs(t *testing.T, f luaFile) {
 }
 
 var (
-	headerStatus = regexp.MustCompile(`\{'([A-Z?]+)'`)
-	codeStatus   = regexp.MustCompile(`\{ '([A-Z?]+)'`)
+	headerStatus = regexp.MustCompile(`\{'([A-Z?+]+)'`)
+	codeStatus   = regexp.MustCompile(`\{ '([A-Z?+]+)'`)
 )
 
 // checkStatuses asks that the header names the words that the code returns.
@@ -213,8 +213,12 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 			}
 		}
 		code = field.ReplaceAllString(code, ", ")
+		used := map[string]bool{}
+		for _, m := range word.FindAllStringSubmatch(code, -1) {
+			used[m[1]] = true
+		}
 		for name, lib := range home {
-			if lib == part || !regexp.MustCompile(`(?:^|[^\w.'])`+name+`\b`).MatchString(code) || local(code, name) {
+			if lib == part || !used[name] || local(code, name) {
 				continue
 			}
 			if needs[lib] = true; !slices.Contains(from, lib) {
@@ -236,6 +240,9 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 	}
 	return all
 }
+
+// word is a name that is not a field.
+var word = regexp.MustCompile(`(?:^|[^\w.'])([a-zA-Z]\w*)`)
 
 // field is a field that a table is made with.
 var field = regexp.MustCompile(`[{,]\s*\w+ = `)

@@ -21,7 +21,16 @@ type inbox struct {
 
 	mu       sync.Mutex
 	channels map[string]*channel
-	subs     []*redis.PubSub // by partition if sharded, else one
+	subs     []subscription // by partition if sharded, else one
+}
+
+// subscription is one connection on which messages arrive. What is sent on it may
+// take as long as making it anew takes: it is done in order by one goroutine,
+// without the lock and without anybody waiting for it.
+type subscription struct {
+	ps   *redis.PubSub // nil before it is first needed
+	todo []func(*redis.PubSub)
+	busy bool // the goroutine is under way
 }
 
 // channel is one thing that is listened to.
@@ -43,7 +52,7 @@ func newInbox(b *Broker, sharded bool) *inbox {
 	if sharded {
 		n = b.cfg.Partitions
 	}
-	return &inbox{b: b, sharded: sharded, channels: map[string]*channel{}, subs: make([]*redis.PubSub, n)}
+	return &inbox{b: b, sharded: sharded, channels: map[string]*channel{}, subs: make([]subscription, n)}
 }
 
 // listen subscribes to name in all partitions. It does not wait.
@@ -57,7 +66,13 @@ func (in *inbox) listen(name string, message func(int, string), restored func(in
 		in.channels[pre+"in:"+name] = &channel{partition: p, message: message, restored: restored}
 	}
 	for i := range in.subs {
-		in.subscribe(i, in.names(i, name))
+		names := in.names(i, name)
+		if in.subs[i].ps == nil {
+			in.subs[i].ps = in.b.rdb.Subscribe(in.b.life) // to nothing yet: that takes no time
+			in.send(i, func(ps *redis.PubSub) { in.begin(i, ps, names) })
+		} else {
+			in.send(i, func(ps *redis.PubSub) { in.add(ps, names) })
+		}
 	}
 }
 
@@ -73,23 +88,42 @@ func (in *inbox) names(i int, name string) []string {
 	return out
 }
 
-// subscribe adds channels to subscription i, and makes it if there is none: in a
-// goroutine, since that may take as long as a connection. An error shows when the
-// subscription is read: it subscribes to all of them again.
-func (in *inbox) subscribe(i int, names []string) {
-	if ps := in.subs[i]; ps != nil {
-		in.add(ps, names)
-		return
+// send has f done with subscription i. in.mu is held.
+func (in *inbox) send(i int, f func(*redis.PubSub)) {
+	s := &in.subs[i]
+	s.todo = append(s.todo, f)
+	if !s.busy {
+		s.busy = in.b.spawn(func() { in.sendAll(i) })
 	}
-	ps := in.b.rdb.Subscribe(in.b.life)
-	if in.b.spawn(func() { in.add(ps, names); in.receive(i) }) {
-		in.subs[i] = ps
-	} else {
+}
+
+// sendAll does what is to be done with subscription i.
+func (in *inbox) sendAll(i int) {
+	s := &in.subs[i]
+	for {
+		in.mu.Lock()
+		if len(s.todo) == 0 || in.b.life.Err() != nil {
+			s.todo, s.busy = nil, false
+			in.mu.Unlock()
+			return
+		}
+		f, ps := s.todo[0], s.ps
+		s.todo = s.todo[1:]
+		in.mu.Unlock()
+		f(ps)
+	}
+}
+
+// begin subscribes to the first channels, and has them received.
+func (in *inbox) begin(i int, ps *redis.PubSub, names []string) {
+	in.add(ps, names)
+	if !in.b.spawn(func() { in.receive(i, ps) }) {
 		_ = ps.Close()
 	}
 }
 
-// add subscribes to more channels.
+// add subscribes to more channels. An error shows when the subscription is read: it
+// subscribes to all of them again.
 func (in *inbox) add(ps *redis.PubSub, names []string) {
 	if in.sharded {
 		_ = ps.SSubscribe(in.b.life, names...)
@@ -102,16 +136,23 @@ func (in *inbox) add(ps *redis.PubSub, names []string) {
 func (in *inbox) forget(name string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i, ps := range in.subs {
+	for i := range in.subs {
 		names := in.names(i, name)
 		for _, n := range names {
 			delete(in.channels, n)
 		}
-		if ps != nil && in.sharded {
-			_ = ps.SUnsubscribe(in.b.life, names...)
-		} else if ps != nil {
-			_ = ps.Unsubscribe(in.b.life, names...)
+		if in.subs[i].ps != nil {
+			in.send(i, func(ps *redis.PubSub) { in.drop(ps, names) })
 		}
+	}
+}
+
+// drop unsubscribes from channels.
+func (in *inbox) drop(ps *redis.PubSub, names []string) {
+	if in.sharded {
+		_ = ps.SUnsubscribe(in.b.life, names...)
+	} else {
+		_ = ps.Unsubscribe(in.b.life, names...)
 	}
 }
 
@@ -124,10 +165,7 @@ func (in *inbox) live(p int, name string) bool {
 }
 
 // receive reads subscription i until the broker is closed.
-func (in *inbox) receive(i int) {
-	in.mu.Lock()
-	ps := in.subs[i]
-	in.mu.Unlock()
+func (in *inbox) receive(i int, ps *redis.PubSub) {
 	defer func() { _ = ps.Close() }()
 	silent, pause := false, retryMin
 	for in.b.life.Err() == nil {
@@ -169,21 +207,19 @@ func sleep(ctx context.Context, d time.Duration) {
 func (in *inbox) renew(i int, old *redis.PubSub) *redis.PubSub {
 	in.down(i)
 	_ = old.Close()
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	ps := in.b.rdb.Subscribe(in.b.life)
 	var names []string
+	in.mu.Lock()
+	in.subs[i].ps = ps
 	for n, c := range in.channels {
 		if !in.sharded || c.partition == i {
 			names = append(names, n)
 		}
 	}
+	in.mu.Unlock()
 	slices.Sort(names)
-	if in.sharded {
-		in.subs[i] = in.b.rdb.SSubscribe(in.b.life, names...)
-	} else {
-		in.subs[i] = in.b.rdb.Subscribe(in.b.life, names...)
-	}
-	return in.subs[i]
+	in.add(ps, names)
+	return ps
 }
 
 // down notes that messages of subscription i may be missed from now on.

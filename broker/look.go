@@ -48,29 +48,44 @@ func (b *Broker) look(ctx context.Context, ids []task.ID) error {
 // lookAt returns what flushes looks at partition p.
 func (b *Broker) lookAt(p int) func(context.Context, []*lookRequest) {
 	return func(ctx context.Context, rs []*lookRequest) {
-		args := []any{b.waits.name}
+		var ids []task.ID
 		for _, r := range rs {
-			for i := range r.ids {
-				args = append(args, r.ids[i][:])
-			}
+			ids = append(ids, r.ids...)
 		}
-		res, err := b.eval(ctx, b.scripts.watch, p, args...)
-		list, _ := res.([]any)
-		if err == nil && len(list) != len(args)-1 {
-			err = fmt.Errorf("broker: watch: %w: %d answers for %d questions", task.ErrDamaged, len(list), len(args)-1)
+		var err error
+		for len(ids) > 0 && err == nil { // an answer is bounded in bytes, and may leave some out
+			ids, err = b.watch(ctx, p, ids)
 		}
 		for _, r := range rs {
-			for i := range r.ids {
-				if err == nil {
-					s, _ := list[0].(string)
-					list = list[1:]
-					b.waits.seen(r.ids[i], s)
-				}
-			}
 			r.err = err
 			close(r.done)
 		}
 	}
+}
+
+// watch asks how ids stand, takes the answers, and returns those that were left out.
+func (b *Broker) watch(ctx context.Context, p int, ids []task.ID) (left []task.ID, err error) {
+	args := make([]any, 0, 1+len(ids))
+	args = append(args, b.waits.name)
+	for i := range ids {
+		args = append(args, ids[i][:])
+	}
+	res, err := b.eval(ctx, b.scripts.watch, p, args...)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := res.([]any)
+	if len(list) != len(ids) || list[0] == "+" {
+		return nil, fmt.Errorf("broker: watch: %w: %d answers for %d questions", task.ErrDamaged, len(list), len(ids))
+	}
+	for i, id := range ids {
+		s, _ := list[i].(string)
+		if s == "+" {
+			return ids[i:], nil
+		}
+		b.waits.seen(id, s)
+	}
+	return nil, nil
 }
 
 // seen takes one answer of watch.lua.

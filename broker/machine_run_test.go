@@ -14,7 +14,7 @@ import (
 var slowly = edit{"lib/run", "local EDGES, CHUNK = 1024,", "local EDGES, CHUNK = 1,"}
 
 // sparsely lets a claim bring little more than one job.
-var sparsely = edit{"lib/claim", "local MAXBYTES = 4194304", "local MAXBYTES = 60"}
+var sparsely = edit{"lib/judge", "local MAXBYTES = 4194304", "local MAXBYTES = 60"}
 
 // check runs the model against the broker, about 60 steps a case.
 func check(t *testing.T, lazy bool, edits ...edit) {

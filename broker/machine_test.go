@@ -90,7 +90,7 @@ var testBegin = time.Now().UnixMilli()
 // testPoison and testKeep are Config.Poison and Config.DeadRetention.
 const (
 	testPoison = 2
-	testKeep   = 30 * time.Minute
+	testKeep   = 10 * time.Minute
 )
 
 // testConfig is for benches on which machines work.
@@ -180,7 +180,8 @@ var moves = []struct {
 	{1, "watch", (*machine).watch},
 	{6, "tick", (*machine).tick},
 	{5, "jump", (*machine).jump},
-	{3, "crash", (*machine).crash},
+	{4, "crash", (*machine).crash},
+	{1, "set back", (*machine).setBack},
 	{1, "flush", (*machine).flush},
 	{4, "replay", (*machine).replay},
 }
@@ -461,7 +462,7 @@ func describe(r *mrun) string {
 }
 
 var testVerdicts = []task.Verdict{
-	task.Succeed, task.Succeed, task.Succeed, task.Succeed, task.Fail, task.Retry, task.Retry,
+	task.Succeed, task.Succeed, task.Succeed, task.Fail, task.Fail, task.Retry, task.Retry,
 	task.CancelJob, task.SkipJob, task.Postpone, task.Release,
 }
 
@@ -613,7 +614,7 @@ func (k *machine) wake(w wish, x *task.Exchanged) {
 	case idle && !x.More && x.Next.Milliseconds() != next || (!idle || x.More) && x.Next != 0:
 		k.fail("told to come back in %v, want %d ms (idle: %t, more: %t)", x.Next, next, idle, x.More)
 	case idle && x.More && due:
-		left := len(k.dump().items["delayed"]) / 2
+		left := len(k.dump().items("delayed")) / 2
 		for _, j := range k.m.order {
 			if j.state == task.Scheduled {
 				left--
@@ -734,7 +735,8 @@ func (k *machine) block() {
 			k.fail("block: %v, want a circle: %t", err, !ok)
 		}
 		if err == nil {
-			k.must(k.b.setEdge(k.ctx, l, edgeOf(on)))
+			_, err := k.b.setEdge(k.ctx, l, edgeOf(on), 0)
+			k.must(err)
 			k.again("block")
 		}
 	}
@@ -817,23 +819,37 @@ func (k *machine) tick() {
 }
 
 // jumps of the clock, ms.
-var jumps = []int64{50, 500, 1000, 1500, 1500, 2001, 31_000, 31_000, 31_000, 3_600_000, -1000, -3_600_000}
+var jumps = []int64{50, 500, 1000, 1500, 1500, 2001, 31_000, 31_000, 3_600_000, 3_600_000, -1000, -3_600_000, -3_600_000}
 
 func (k *machine) jump() {
 	by := pick(k, jumps)
 	k.logf("clock %+d", by)
-	k.setClock(k.m.now + by)
+	if k.setClock(k.m.now + by); k.below(2) == 1 {
+		k.tick()
+	}
 }
 
 // crash lets a session claim what it can, and all sessions fall silent.
 func (k *machine) crash() {
 	s := k.session()
-	k.exchangeAs(s, 0, s.numbers[0]+1, nil, nil, wish{want: 3})
+	k.exchangeAs(s, 0, s.numbers[0]+1, nil, nil, wish{want: 3, held: k.below(2)})
 	k.compareDump()
 	clear(k.m.loose)
 	k.logf("clock +31000, and a tick")
 	k.setClock(k.m.now + 31_000)
 	k.tick()
+}
+
+// setBack sets the clock back by an hour, while a session lives and falls silent.
+func (k *machine) setBack() {
+	k.join()
+	for _, by := range []int64{0, -3_600_000, 31_000} {
+		k.compareDump()
+		clear(k.m.loose)
+		k.logf("clock %+d, and a tick", by)
+		k.setClock(k.m.now + by)
+		k.tick()
+	}
 }
 
 func (k *machine) flush() {

@@ -44,7 +44,7 @@ type mjob struct {
 	fails, losses, aone int
 	owner               task.SessionID
 	suspect             bool // it was claimed to run alone
-	waits               map[task.ID]bool
+	waits               []task.ID
 	due                 int64
 	unique, idem        string
 	digest              string // its payload
@@ -320,9 +320,18 @@ type wish struct {
 	children   bool
 }
 
-const rankOrder = "lLnNhH"
+// rank says which jobs come first: those of a higher priority, and for who wishes
+// for children these before all others.
+func (w wish) rank(lane byte) int {
+	r := strings.IndexByte("lLnNhH", lane) / 2
+	if w.newest(lane) {
+		r += 3
+	}
+	return r
+}
 
-func rank(lane byte) int { return strings.IndexByte(rankOrder, lane) / 2 }
+// newest reports whether a lane is taken from its end.
+func (w wish) newest(lane byte) bool { return w.children && strings.IndexByte("LNH", lane) >= 0 }
 
 // claim gives jobs to a session, or says why it must not have them.
 func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) string {
@@ -339,8 +348,6 @@ func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) str
 			return fmt.Sprintf("was given %s as epoch %d, attempt %d, losses %d", j, got[i].Lease.Epoch, got[i].Attempt, got[i].Losses)
 		case !s.can(j):
 			return fmt.Sprintf("was given %s, which it cannot run", j)
-		case w.children && strings.IndexByte("lnh", j.lane) >= 0:
-			return fmt.Sprintf("was given %s, wanted only jobs posted by jobs", j)
 		case j.lane == laneSuspect && (w.held > 0 || len(got) > 1):
 			return fmt.Sprintf("was given the suspect %s beside %d others", j, w.held+len(got)-1)
 		case (j.lane == laneSuspect) != got[i].Alone:
@@ -351,7 +358,7 @@ func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) str
 	}
 	for name, js := range byList {
 		l := slices.Clone(m.lists[name])
-		if w.children && js[0].lane != laneSuspect {
+		if w.newest(js[0].lane) {
 			slices.Reverse(l)
 		}
 		if !slices.Equal(l[:len(js)], js) && !m.lazy {
@@ -374,18 +381,18 @@ func (m *model) fair(s *msession, w wish, taken map[*mjob]bool, got int, more, d
 	for j := range taken {
 		if r, ok := lowest[j.queue]; j.lane == laneSuspect {
 			alone = true
-		} else if !ok || rank(j.lane) < r {
-			lowest[j.queue] = rank(j.lane)
+		} else if !ok || w.rank(j.lane) < r {
+			lowest[j.queue] = w.rank(j.lane)
 		}
 	}
 	if drain && (w.held == 0 || got > 0) {
 		return fmt.Sprintf("is to drain, though it holds %d and was given %d", w.held, got)
 	}
 	for _, j := range m.order {
-		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) || w.children && strings.IndexByte("LNH", j.lane) < 0 {
+		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) {
 			continue
 		}
-		if r, ok := lowest[j.queue]; ok && rank(j.lane) > r {
+		if r, ok := lowest[j.queue]; ok && w.rank(j.lane) > r {
 			return fmt.Sprintf("was given a job of lower rank than %s", j)
 		}
 		if got < w.want && !more && !drain && !alone {
@@ -503,14 +510,15 @@ func (m *model) lose(j *mjob) (poisoned bool) {
 	return false
 }
 
-// block notes what a running job waits for; false if that closes a circle.
+// block notes what a running job waits for, beside what it waits for already. If
+// that closes a circle it is not noted, and block returns false. Twice the same,
+// one after the other, is once: the answer may have been lost.
 func (m *model) block(j *mjob, on []task.ID) bool {
-	if j.waits == nil {
-		j.waits = map[task.ID]bool{}
+	before := j.waits
+	if n := len(on); len(before) >= n && slices.Equal(before[:n], on) {
+		before = before[n:]
 	}
-	for _, id := range on {
-		j.waits[id] = true
-	}
+	j.waits = slices.Concat(on, before)
 	seen := map[task.ID]bool{}
 	var leads func(id task.ID) bool
 	leads = func(id task.ID) bool {
@@ -522,15 +530,10 @@ func (m *model) block(j *mjob, on []task.ID) bool {
 			return false
 		}
 		seen[id] = true
-		for next := range o.waits {
-			if leads(next) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(o.waits, leads)
 	}
 	if slices.ContainsFunc(on, leads) {
-		j.waits = nil
+		j.waits = before
 		return false
 	}
 	return true

@@ -108,7 +108,7 @@ var mutants = []struct {
 	{"a claim does not look at the functions", []edit{{"lib/pick", "if not string.find(functions, ',' .. f .. ',', 1, true) then return false end", ""}}},
 	{"a claim takes the newest first", []edit{{"lib/pick", "newest and 'RPOP' or 'LPOP'", "newest and 'LPOP' or 'RPOP'"}}},
 	{"low is claimed before high", []edit{{"lib/pick", "{ 'H', 'N', 'L' }", "{ 'L', 'N', 'H' }"}}},
-	{"a suspect does not run alone", []edit{{"lib/claim", "if held == 0 then", "if true then"}}},
+	{"a suspect does not run alone", []edit{{"lib/suspect", "if held == 0 then", "if true then"}}},
 	{"neighbours are charged for a loss", []edit{{"lib/requeue", "if sub(own, 18) == 'a' and call('HEXISTS', T .. 'waits', id) == 0 then alone = alone + 1 end", "alone = alone + 1"}}},
 	{"a retry is not counted", []edit{{"lib/requeue", "again(v, failed, 0, byte(v, 13), f, sub(pend, -1))", "again(v, 0, 0, byte(v, 13), f, sub(pend, -1))"}}},
 	{"an end does not leave its state's count", []edit{{"lib/finish", "  count(queue, from, -1)\n", ""}}},
@@ -126,9 +126,19 @@ var mutants = []struct {
 	{"a node is counted with each of its continuations", []edit{slowly, {"lib/run", "if counts and not node.counted then", "if counts then"}}},
 }
 
-// TestMutants asks that the model test finds each mutant within 500 cases.
+// TestMutants asks that the model test finds each mutant within 500 cases, and
+// nothing where there is none.
 func TestMutants(t *testing.T) {
 	t.Parallel()
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		n := newBench(t, testConfig)
+		for seed := range uint64(25) {
+			if wrong := try(t.Context(), n, seed, false); wrong != "" {
+				t.Fatalf("case %d: %s", seed+1, wrong)
+			}
+		}
+	})
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()

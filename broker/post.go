@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/gomlq/mlq/task"
@@ -23,6 +24,8 @@ type item struct {
 	pend   string
 	delay  int64 // ms
 	again  bool  // the ID may have been posted before
+	after  bool  // it stands beside a careful one, and must keep its place
+	known  bool  // the answer: there was such a job before
 	unique string
 	idem   string
 	digest string
@@ -30,7 +33,7 @@ type item struct {
 
 // careful reports whether the job must be looked up before it is stored.
 func (it *item) careful() bool {
-	return it.again || it.delay > 0 || it.unique != "" || it.idem != ""
+	return it.after || it.again || it.delay > 0 || it.unique != "" || it.idem != ""
 }
 
 // postRequest is some items of one caller for one partition.
@@ -102,6 +105,16 @@ func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID)
 	return n, b.send(ctx, requests, ids)
 }
 
+// keepOrder makes all items careful if one is: careful ones are stored after plain
+// ones, and a request is stored in order.
+func (r *postRequest) keepOrder() {
+	if slices.ContainsFunc(r.items, func(it item) bool { return it.careful() }) {
+		for k := range r.items {
+			r.items[k].after = true
+		}
+	}
+}
+
 // send flushes requests and collects their answers.
 func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []task.ID) error {
 	bad := &task.PostError{First: -1}
@@ -111,6 +124,7 @@ func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []
 		}
 	}
 	for p, r := range requests {
+		r.keepOrder()
 		if err := b.posters[p].do(ctx, r); err != nil {
 			fail(r.items[0].index, fmt.Errorf("broker: post: %w", err))
 			continue
@@ -121,6 +135,9 @@ func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []
 		}
 		for k, it := range r.items {
 			ids[it.index] = r.ids[k]
+			if it.known {
+				b.waits.disarm(it.id) // that job's end is not sent to us
+			}
 			if k < len(r.errs) && r.errs[k] != nil {
 				fail(it.index, r.errs[k])
 			}
@@ -160,7 +177,7 @@ func (b *Broker) prepare(c *task.Call, home int) (item, error) {
 	}
 	inbox := ""
 	if c.Notify {
-		inbox = b.waits.arm(b.life, c.ID)
+		inbox = b.waits.arm(c.ID)
 	}
 	var err error
 	it.value, err = encodeJob(c, it.pend, inbox)
@@ -232,6 +249,7 @@ func (r *postRequest) settle(text string) (rest string) {
 			return text
 		}
 		r.ids[k] = task.ID([]byte(text[1:17]))
+		it.known = text[0] != 'N'
 		if text[0] == 'X' {
 			if r.errs == nil {
 				r.errs = make([]error, len(r.items))

@@ -21,8 +21,8 @@ func (b *Broker) Read(ctx context.Context, ids []task.ID) ([]task.Record, error)
 	out := make([]task.Record, len(ids))
 	for p, places := range groups {
 		for len(places) > 0 {
-			n := min(len(places), maxRead)
-			if err := b.readSome(ctx, p, ids, places[:n], out); err != nil {
+			n, err := b.readSome(ctx, p, ids, places[:min(len(places), maxRead)], out)
+			if err != nil {
 				return nil, err
 			}
 			places = places[n:]
@@ -31,26 +31,31 @@ func (b *Broker) Read(ctx context.Context, ids []task.ID) ([]task.Record, error)
 	return out, nil
 }
 
-func (b *Broker) readSome(ctx context.Context, p int, ids []task.ID, places []int, out []task.Record) error {
+// readSome reads the jobs at places, and returns how many of them: an answer is
+// bounded in bytes, and may leave out the last ones.
+func (b *Broker) readSome(ctx context.Context, p int, ids []task.ID, places []int, out []task.Record) (n int, err error) {
 	args := make([]any, len(places))
 	for k, i := range places {
 		args[k] = ids[i][:]
 	}
 	res, err := b.eval(ctx, b.scripts.read, p, args...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	list, _ := res.([]any)
 	if len(list) != len(places) {
-		return fmt.Errorf("broker: read: %w: %d answers for %d questions", task.ErrDamaged, len(list), len(places))
+		return 0, fmt.Errorf("broker: read: %w: %d answers for %d questions", task.ErrDamaged, len(list), len(places))
 	}
 	for k, i := range places {
 		parts, _ := list[k].([]any)
+		if k > 0 && len(parts) == 1 && parts[0] == "+" {
+			return k, nil
+		}
 		if out[i], err = b.record(ids[i], parts); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(places), nil
 }
 
 // record makes a record of one answer of read.lua.

@@ -3,10 +3,10 @@ package broker
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,16 +95,17 @@ func (n *bench) setClock(ctx context.Context, ms int64) error {
 
 // dump is all that is stored in a partition, but for the clock.
 type dump struct {
-	kinds  map[string]string   // of what type a key is, and whether it expires
-	items  map[string][]string // what it holds; of hashes and scores, in pairs
-	digest string
+	kinds  map[string]string // of what type a key is, and whether it expires
+	bodies map[string]string // what it holds, not yet taken apart
+	digest [32]byte
 }
 
-// dumpScript returns for each key its name, type, whether it expires, and what it
-// holds, in order.
+// dumpScript returns for each key its name, type and whether it expires, and what it
+// holds, in order; each part as its length, a colon, and itself.
 const dumpScript = `
 local out = {}
-local names = redis.call('KEYS', ARGV[1])
+local function part(v) return #v .. ':' .. v end
+local names = redis.call('KEYS', ARGV[1] .. '*')
 table.sort(names)
 for _, k in ipairs(names) do
   local t, items = redis.call('TYPE', k).ok, nil
@@ -120,51 +121,48 @@ for _, k in ipairs(names) do
     items = {}
     for _, f in ipairs(fields) do items[#items + 1] = f items[#items + 1] = at[f] end
   end
-  out[#out + 1] = { k, t, redis.call('PTTL', k) >= 0 and 1 or 0, items }
+  for i = 1, #items do items[i] = part(items[i]) end
+  if redis.call('PTTL', k) >= 0 then t = t .. ' that expires' end
+  if k ~= ARGV[1] .. 'clock' then
+    out[#out + 1] = part(string.sub(k, #ARGV[1] + 1)) .. part(t) .. part(table.concat(items))
+  end
 end
-return out`
+return table.concat(out)`
 
 func (n *bench) dump(ctx context.Context) (*dump, error) {
-	prefix := n.b.prefixes[0]
 	res, err := n.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // not seen by the recorder
-		p.Eval(ctx, dumpScript, nil, prefix+"*")
+		p.Eval(ctx, dumpScript, nil, n.b.prefixes[0])
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
-	d := &dump{kinds: map[string]string{}, items: map[string][]string{}}
-	h := sha256.New()
-	list, _ := res[0].(*redis.Cmd).Val().([]any)
-	for _, k := range list {
-		parts, _ := k.([]any)
-		name, items := strings.TrimPrefix(parts[0].(string), prefix), []string{}
-		if name == "clock" {
-			continue
-		}
-		kind := parts[1].(string)
-		if parts[2] == int64(1) {
-			kind += " that expires"
-		}
-		text := []string{name, kind}
-		for _, item := range parts[3].([]any) {
-			items = append(items, item.(string))
-		}
-		d.kinds[name], d.items[name] = kind, items
-		for _, s := range append(text, items...) {
-			h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
-			h.Write([]byte(s))
-		}
+	text, _ := res[0].(*redis.Cmd).Text()
+	d := &dump{kinds: map[string]string{}, bodies: map[string]string{}, digest: sha256.Sum256([]byte(text))}
+	for parts := split(text); len(parts) >= 3; parts = parts[3:] {
+		d.kinds[parts[0]], d.bodies[parts[0]] = parts[1], parts[2]
 	}
-	d.digest = string(h.Sum(nil))
 	return d, nil
 }
+
+// split takes parts apart: length, colon, part.
+func split(s string) (parts []string) {
+	for s != "" {
+		length, rest, _ := strings.Cut(s, ":")
+		n, _ := strconv.Atoi(length)
+		parts, s = append(parts, rest[:n]), rest[n:]
+	}
+	return parts
+}
+
+// items returns what a key holds; of hashes and scores, in pairs.
+func (d *dump) items(key string) []string { return split(d.bodies[key]) }
 
 // fields returns a hash as a map.
 func (d *dump) fields(key string) map[string]string {
 	m := map[string]string{}
-	for i := 0; i+1 < len(d.items[key]); i += 2 {
-		m[d.items[key][i]] = d.items[key][i+1]
+	for items := d.items(key); len(items) >= 2; items = items[2:] {
+		m[items[0]] = items[1]
 	}
 	return m
 }
@@ -190,7 +188,7 @@ func (d *dump) text(key string) string {
 	if d.kinds[key] == "" {
 		return "gone"
 	}
-	return fmt.Sprintf("a %s: %q", d.kinds[key], d.items[key])
+	return fmt.Sprintf("a %s: %q", d.kinds[key], d.items(key))
 }
 
 // ended returns the letter of the state that a record says, 0 if there is none.

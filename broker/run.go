@@ -58,7 +58,7 @@ func (b *Broker) eval(ctx context.Context, s *script, p int, args ...any) (any, 
 
 // retry calls f until it succeeds, fails for good, or RetryFor has passed.
 func (b *Broker) retry(ctx context.Context, what string, f func() error) error {
-	deadline := time.Time{}
+	deadline := time.Now().Add(b.cfg.RetryFor)
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		err := f()
 		if err == nil || errors.Is(err, redis.Nil) {
@@ -67,9 +67,6 @@ func (b *Broker) retry(ctx context.Context, what string, f func() error) error {
 		again, err := classify(err)
 		if ctx.Err() != nil {
 			return fmt.Errorf("broker: %s: %w: %w", what, ended(ctx), err)
-		}
-		if deadline.IsZero() {
-			deadline = time.Now().Add(b.cfg.RetryFor)
 		}
 		if !again || time.Now().After(deadline) {
 			return fmt.Errorf("broker: %s: %w", what, err)

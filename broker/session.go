@@ -26,8 +26,8 @@ type session struct {
 	group     string
 	ttl       int64 // ms
 
-	mu   sync.Mutex // of Beat
-	said time.Time  // when the broker was last told what the session can do
+	mu   sync.Mutex
+	said time.Time // when the broker was last told what the session can do
 }
 
 // groupFor is how long a group of like workers is remembered; they say that they
@@ -132,33 +132,43 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for p := range b.prefixes {
+	var mu sync.Mutex
+	remind := s.due()
+	err = b.each(func(p int) error {
 		a, err := b.ask(ctx, b.scripts.beat, p, id[:], s.ttl)
 		if err == nil {
 			err = statusErr("beat", a.status)
 		}
-		if errors.Is(err, task.ErrGone) {
-			b.forget(id)
+		if err == nil && remind {
+			err = b.hello(ctx, p, id, s)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if time.Since(s.said) > groupFor/3 {
-			if err := b.hello(ctx, p, id, s); err != nil {
-				return nil, err
-			}
-		}
-		ids := a.str(0)
-		for ; len(ids) >= 16; ids = ids[16:] {
+		mu.Lock()
+		defer mu.Unlock()
+		for ids := a.str(0); len(ids) >= 16; ids = ids[16:] {
 			revoked = append(revoked, task.ID([]byte(ids[:16])))
 		}
+		return err
+	})
+	if errors.Is(err, task.ErrGone) {
+		b.forget(id)
 	}
-	if time.Since(s.said) > groupFor/3 {
-		s.said = time.Now()
+	if err == nil && remind {
+		s.reminded()
 	}
-	return revoked, nil
+	return revoked, err
+}
+
+// due reports whether it is time to say again what the session can do.
+func (s *session) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.said) > groupFor/3
+}
+
+func (s *session) reminded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = time.Now()
 }
 
 // Leave ends a session. What it still owns is taken back by the next tick.
@@ -171,13 +181,11 @@ func (b *Broker) Leave(ctx context.Context, id task.SessionID) error {
 	for _, q := range s.worker.Queues {
 		args = append(args, q)
 	}
-	for p := range b.prefixes {
-		if _, err := b.ask(ctx, b.scripts.leave, p, args...); err != nil {
-			return err
-		}
-	}
-	b.forget(id)
-	return nil
+	b.forget(id) // whatever comes of it
+	return b.each(func(p int) error {
+		_, err := b.ask(ctx, b.scripts.leave, p, args...)
+		return err
+	})
 }
 
 // forget drops a session that is over.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ const kidsPerChunk = 256
 const maxPendNames = 256
 
 // Submit implements [task.Port]: it stores a plan whole or not at all. A plan has
-// at most [MaxPlanNodes] nodes.
+// at most [MaxPlanNodes] nodes, and [MaxPlanBytes] of payloads unless it is one.
 func (b *Broker) Submit(ctx context.Context, plan task.Plan) (task.RunID, error) {
 	if err := plan.Validate(); err != nil {
 		return task.RunID{}, err
@@ -37,9 +38,12 @@ func (b *Broker) Submit(ctx context.Context, plan task.Plan) (task.RunID, error)
 
 func (b *Broker) submitOnce(ctx context.Context, plan task.Plan) (task.RunID, error) {
 	p := int(b.next.Add(1)) % len(b.prefixes)
-	name := randomName()
-	class := task.ClassFor(plan.Nodes[0].Spec.Retention)
-	id := task.NewID(b.now().UnixMilli(), task.KindRun, class, binary.BigEndian.Uint32([]byte(name)), 0, uint16(p))
+	name, ms := randomName(), b.now().UnixMilli()
+	if !plan.ID.IsZero() { // the same plan, the same run
+		sum := sha256.Sum256(plan.ID[:14])
+		p, name, ms = spread(plan.ID[:14], len(b.prefixes)), string(sum[:8]), plan.ID.Time().UnixMilli()
+	}
+	id := task.NewID(ms, task.KindRun, longest(plan), binary.BigEndian.Uint32([]byte(name)), 0, uint16(p))
 	args, err := b.submitArgs(id, name, plan)
 	if err != nil {
 		return task.RunID{}, err
@@ -54,12 +58,25 @@ func (b *Broker) submitOnce(ctx context.Context, plan task.Plan) (task.RunID, er
 	return id, nil
 }
 
+// longest returns the retention class of a run: its records lie together, and are
+// kept for as long as the one that is kept longest.
+func longest(plan task.Plan) task.Class {
+	class := task.ClassFor(plan.Nodes[0].Spec.Retention)
+	for i := range plan.Nodes {
+		if c := task.ClassFor(plan.Nodes[i].Spec.Retention); c == 0 || class != 0 && c > class {
+			class = c
+		}
+	}
+	return class
+}
+
 // submitArgs lays out the arguments of submit.lua.
 func (b *Broker) submitArgs(id task.RunID, nonce string, plan task.Plan) ([]any, error) {
 	fields := []any{"name", plan.Name, "n", len(plan.Nodes)}
 	var nodes []any
 	kids := make([][]byte, len(plan.Nodes))
 	names := map[string]byte{}
+	bytes := 0
 	for i := range plan.Nodes {
 		n := &plan.Nodes[i]
 		c := n.Call
@@ -67,6 +84,9 @@ func (b *Broker) submitArgs(id task.RunID, nonce string, plan task.Plan) ([]any,
 		it, err := b.prepare(&c, id.Partition())
 		if err != nil {
 			return nil, fmt.Errorf("plan %q, node %d: %w", plan.Name, i, err)
+		}
+		if bytes += len(it.value); bytes > MaxPlanBytes && i > 0 {
+			return nil, fmt.Errorf("%w: plan %q has more than %d bytes of payloads; store them elsewhere and send their names", task.ErrTooLarge, plan.Name, MaxPlanBytes)
 		}
 		name, ok := names[it.pend]
 		if !ok {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/gomlq/mlq/task"
@@ -23,21 +24,25 @@ const (
 // number of workers and reapers may call, as often as they like.
 func (b *Broker) Tick(ctx context.Context) (task.Ticked, error) {
 	var total task.Ticked
-	for p := range b.prefixes {
+	var mu sync.Mutex
+	err := b.each(func(p int) error {
 		more := b.tickMore[p].Load()
 		for range tickRounds {
 			t, again, err := b.tickOnce(ctx, p, more)
 			b.tickMore[p].Store(again)
 			if err != nil {
-				return total, err
+				return err
 			}
+			mu.Lock()
 			total.Add(t)
+			mu.Unlock()
 			if more = again; !more {
 				break
 			}
 		}
-	}
-	return total, nil
+		return nil
+	})
+	return total, err
 }
 
 func (b *Broker) tickOnce(ctx context.Context, p int, goOn bool) (t task.Ticked, more bool, err error) {

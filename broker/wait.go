@@ -57,7 +57,7 @@ func (h *waitHub) start() {
 
 // arm prepares for the result of a job that is about to be posted, and returns
 // the inbox that shall be told, "" if that would not be heard.
-func (h *waitHub) arm(_ context.Context, id task.ID) string {
+func (h *waitHub) arm(id task.ID) string {
 	h.start()
 	if !h.b.inbox.live(id.Partition(), h.name) {
 		return ""
@@ -67,6 +67,19 @@ func (h *waitHub) arm(_ context.Context, id task.ID) string {
 	h.entry(id).armed = time.Now()
 	h.wake()
 	return h.name
+}
+
+// disarm undoes arm: whoever waits for id must look.
+func (h *waitHub) disarm(id task.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.entries[id]
+	if e == nil {
+		return
+	}
+	if e.armed = (time.Time{}); e.refs == 0 {
+		delete(h.entries, id)
+	}
 }
 
 // entry returns the entry of id, a new one if need be. h.mu is held.

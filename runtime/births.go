@@ -54,6 +54,31 @@ func (b *births) name(parent *task.Job, calls []task.Call) []birth {
 	return out
 }
 
+// plan makes the nodes of p children of parent, and gives the run its ID.
+func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.Nodes = slices.Clone(p.Nodes)
+	h := sha256.New()
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		n.Parent, n.Depth = parent.ID, parent.Depth+1
+		d := digestOf(&n.Call)
+		h.Write(d[:])
+		for _, from := range n.Parents {
+			h.Write(binary.BigEndian.AppendUint32(nil, uint32(from)))
+		}
+	}
+	h.Write([]byte(p.Name))
+	if !p.ID.IsZero() {
+		return p, nil
+	}
+	d := digest(h.Sum(nil))
+	n := b.next(d)
+	p.ID = task.DeriveID(parent.ID, d, n, 0)
+	return p, []birth{{digest: d, occurrence: n, id: p.ID}}
+}
+
 // next returns the occurrence of the next call of d.
 func (b *births) next(d digest) uint64 {
 	if again := b.failed[d]; len(again) > 0 {

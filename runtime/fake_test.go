@@ -19,7 +19,6 @@ type fake struct {
 	rtt        time.Duration          // slept in each call, twice: there and back
 	fault      func(op string) outage // asked at each call; nil for none
 	maxResult  int                    // bytes; 0 for no limit
-	fetchers   int                    // how many a session was seen to have, if several
 	partitions int
 	seq        uint64
 	jobs       map[task.ID]*fakeJob

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -33,8 +32,8 @@ func judge(j *task.Job, err, cause error, lot func(n int64) int64) ruling {
 		if own.Err == nil {
 			return r // a snooze: nothing has failed
 		}
-	case errors.Is(cause, task.ErrShutdown) && (errors.Is(err, context.Canceled) || errors.Is(err, task.ErrShutdown)):
-		return ruling{verdict: task.Release}
+	case errors.Is(cause, task.ErrShutdown) && !broken(err):
+		return ruling{verdict: task.Release} // whatever it says: it was interrupted
 	case hopeless(err):
 		r.verdict = task.Fail
 	default:
@@ -45,6 +44,12 @@ func judge(j *task.Job, err, cause error, lot func(n int64) int64) ruling {
 	}
 	r.failure = describe(err, cause)
 	return r
+}
+
+// broken reports whether the function panicked or ended its goroutine.
+func broken(err error) bool {
+	_, panicked := errors.AsType[*panicError](err)
+	return panicked || errors.Is(err, errExited)
 }
 
 // hopeless reports whether err says that the same call will be refused again: by

@@ -48,6 +48,21 @@ func (p *part) rouse() {
 	}
 }
 
+// maxSent bounds the results of one exchange, in bytes, unless a single one is
+// larger: an exchange must get through before its call times out.
+const maxSent = 4 << 20
+
+// fit returns how many outcomes fit the next exchange.
+func (p *part) fit() int {
+	size := 0
+	for i := range p.done[:min(len(p.done), task.MaxDone)] {
+		if size += len(p.done[i].Result.Bytes); size > maxSent {
+			return max(i, 1)
+		}
+	}
+	return min(len(p.done), task.MaxDone)
+}
+
 // load moves the first n outcomes from done to sent.
 func (p *part) load(n int) []task.Outcome {
 	if n == len(p.done) {

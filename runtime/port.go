@@ -31,12 +31,18 @@ func (a *attempt) Post(ctx context.Context, calls []task.Call) ([]task.ID, error
 	return ids, err
 }
 
-// Submit implements [task.Port].
+// Submit implements [task.Port]: the nodes become children of the job, and a
+// retried attempt that submits the same plan again gets the same run.
 func (a *attempt) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
 	if a.ended.Load() {
 		return task.RunID{}, errOver
 	}
-	return a.w.b.Submit(ctx, p)
+	p, named := a.births.plan(&a.job, p)
+	id, err := a.w.b.Submit(ctx, p)
+	if err != nil {
+		a.births.fail(named, 0)
+	}
+	return id, err
 }
 
 // Read implements [task.Port].

@@ -11,7 +11,7 @@ import (
 // due returns how many outcomes the next exchange of p would report and how
 // many jobs it would ask for.
 func (q *pool) due(p *part) (done, want int) {
-	done = min(len(p.done), task.MaxDone)
+	done = p.fit()
 	return done, q.want(p, done)
 }
 

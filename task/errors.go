@@ -45,7 +45,9 @@ var (
 	// ErrFull: the store has no memory left. Running work still drains.
 	ErrFull = errors.New("task: the store is full")
 	// ErrUnavailable: the broker cannot be reached, or cannot serve now. What
-	// was asked may or may not have happened; to ask again is safe.
+	// was asked may or may not have happened. To ask again is safe, but a second
+	// Post is a second job: post the same []Call again with [PostMany], or use an
+	// [IdempotencyKey].
 	ErrUnavailable = errors.New("task: broker unavailable")
 	// ErrDamaged: the stored state is not as the broker wrote it.
 	ErrDamaged = errors.New("task: stored state is damaged")

@@ -60,7 +60,7 @@ type Exchange struct {
 	// Held is how many attempts the session goes on running, blocked ones not
 	// included. Only a session that runs none is given a suspect.
 	Held int
-	// Children asks for jobs that were posted by jobs only, newest first.
+	// Children asks for jobs that were posted by jobs before all others, newest first.
 	Children bool
 }
 
@@ -116,5 +116,6 @@ func (t *Ticked) Add(o Ticked) {
 const (
 	MaxDone     = 128 // outcomes
 	MaxWant     = 128 // jobs
+	MaxThen     = 16  // calls that follow one outcome
 	MaxFetchers = 4   // of a session and partition: each costs a stored answer
 )

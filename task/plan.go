@@ -16,6 +16,10 @@ type Node struct {
 // Plan is a graph of jobs that has been checked and can be submitted. The
 // index of a node is its number in the run's node IDs.
 type Plan struct {
+	// ID makes a repeated submission harmless: a plan that has one is submitted
+	// once, however often. Zero for a new run each time; the broker makes the run's
+	// own ID of it.
+	ID    ID
 	Name  string
 	Nodes []Node
 }

@@ -1,7 +1,7 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base now head count bell ends pick claim
+-- include: base now head count bell ends pick judge suspect claim
 -- seldom: fields ring push tell finish run requeue due guard
 -- flags: allow-oom
 --
@@ -10,7 +10,7 @@
 -- ARGV[2]   number of the fetcher's exchange, from 1; the same again gets the same answer
 -- ARGV[3]   how many jobs are wanted, 0 to 128
 -- ARGV[4]   how many attempts the session runs besides those that end here
--- ARGV[5]   1: only jobs posted by jobs, newest first
+-- ARGV[5]   1: jobs posted by jobs come before all others, newest first
 -- ARGV[6]   lease, ms
 -- ARGV[7]   queues it serves, joined by commas
 -- ARGV[8]   functions it has, a comma before and after each
@@ -33,6 +33,7 @@
 -- jobs again that it has reported, and would never report again.
 local fetcher, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local session = sub(fetcher, 1, 8)
+local IDLE = '10800000' -- ms that a group of idle sessions is remembered: as long as groups are
 local deadline = call('ZSCORE', T .. 'sess', session)
 if not deadline then return { 'GONE' } end
 
@@ -157,15 +158,18 @@ if #out.ids < want and not out.more and not out.drain then
   later = first[2] and math.max(1, tonumber(first[2]) - time) or 0
   if later == 1 and seldom().due(100) > 0 then
     made.flushPushes()
-    out.more, later = true, 0
+    out.due, later = true, 0
   end
-  for _, q in ipairs(qs) do redis.pcall('SADD', T .. 'idle:' .. q .. ':' .. ARGV[10], session) end
+  for _, q in ipairs(qs) do
+    redis.pcall('SADD', T .. 'idle:' .. q .. ':' .. ARGV[10], session)
+    redis.pcall('PEXPIRE', T .. 'idle:' .. q .. ':' .. ARGV[10], IDLE)
+  end
 end
 if made then made.ringPushed(true) end
 -- Its like are asked first, others not always while much is going on.
-if out.left and not ringOne(queueOf(out.left), ARGV[10]) and (ndone < 16 or number % 8 == 0) then seldom().ring(out.left) end
+if out.more and not ringOne(queueOf(out.more), ARGV[10]) and (ndone < 16 or number % 8 == 0) then seldom().ring(out.more) end
 
-local flags = (out.more and 'M' or '') .. (out.drain and 'D' or '')
+local flags = ((out.more or out.due) and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
 call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) .. ' ' .. lostIDs .. claimed)
 -- The beats renew the lease; an exchange does when they seem to be late.

@@ -25,6 +25,7 @@ for i = 6, #ARGV, 2 do
   local key = T .. 'groups:' .. ARGV[i] .. ':' .. ARGV[i + 1]
   call('ZREMRANGEBYSCORE', key, '-inf', time - tonumber(ARGV[5]))
   call('ZADD', key, time, ARGV[3])
+  call('PEXPIRE', key, ARGV[5])
   call('SADD', T .. 'queues', ARGV[i])
 end
 return { 'OK' }

@@ -84,10 +84,7 @@ if cursor then
 end
 
 -- Continuations, and what the dead letters above have left behind them.
-if call('LLEN', T .. 'cont') > 0 then
-  resume()
-  more = true
-end
+while #worklist < 64 and resume() do more = true end
 n.released = settle()
 flushEnds()
 

@@ -17,6 +17,7 @@ var awaitStories = stories{
 	"ManyMayWaitForOneJob":                      awaitMany,
 	"OneMayWaitForManyJobs":                     awaitAll,
 	"ALargeResultArrivesWhole":                  awaitLarge,
+	"ManyLargeResultsArriveWhole":               awaitManyLarge,
 	"AResultOfAnySizeAroundTheInlineLimit":      awaitSizes,
 	"AWaitEndsWithItsContext":                   awaitContext,
 	"AWaitForNothingReturns":                    awaitNothing,
@@ -99,6 +100,34 @@ func awaitLarge(s *stage) {
 	for what, end := range map[string]task.Settled{"before": s.receive(waiting)[0], "after": s.await(id)} {
 		if !bytes.Equal(end.Result.Bytes, o.Result.Bytes) {
 			s.Errorf("who waited from %s the end got %d bytes, want %d", what, len(end.Result.Bytes), len(o.Result.Bytes))
+		}
+	}
+}
+
+// awaitManyLarge: more than one answer has room for.
+func awaitManyLarge(s *stage) {
+	const n, size = 12, 1 << 20
+	ids := s.post(s.in(0, calls("f", n)...)...)
+	waiting := s.awaiting(ids...)
+	w := s.join()
+	for _, j := range w.take(n) {
+		o := success(j, "")
+		o.Result.Bytes = append(bytes.Repeat([]byte("x"), size), j.Payload.Bytes...)
+		w.end(o)
+	}
+	ends, err := s.b.Await(s.ctx, ids)
+	if err != nil {
+		s.Fatalf("Await of %d large results: %v", n, err)
+	}
+	records, err := s.b.Read(s.ctx, ids)
+	if err != nil {
+		s.Fatalf("Read of %d large results: %v", n, err)
+	}
+	for i, end := range s.receive(waiting) {
+		for what, r := range map[string]task.Data{"before": end.Result, "after": ends[i].Result, "Read": records[i].Result} {
+			if len(r.Bytes) < size || string(r.Bytes[size:]) != fmt.Sprint(i) {
+				s.Errorf("result %d (%s) has %d bytes", i, what, len(r.Bytes))
+			}
 		}
 	}
 }

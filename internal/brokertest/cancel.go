@@ -12,7 +12,8 @@ var cancelStories = stories{
 	"AReadyJobNeverStarts":                     cancelReady,
 	"AScheduledJobNeverStarts":                 cancelScheduled,
 	"AJobThatWaitsForItsRetryNeverStarts":      cancelRetry,
-	"ARunningJobIsCancelledAndItsOwnerTold":    cancelRunning,
+	"ARunningJobIsCancelledAndItsOutcomeLost":  cancelRunning,
+	"TheOwnerIsToldAtOnce":                     cancelTold,
 	"AFinishedJobKeepsItsState":                cancelFinished,
 	"ASecondCancelChangesNothing":              cancelTwice,
 	"WhoWaitsLearnsOfIt":                       cancelAwaited,
@@ -64,7 +65,6 @@ func cancelRetry(s *stage) {
 func cancelRunning(s *stage) {
 	id := s.post(call("f", ""))[0]
 	w := s.join()
-	w.hears(task.SignalBell, task.ID{}) // that it is listened to
 	j := w.one()
 	if got := s.cancel(id); got != task.Cancelled {
 		s.Errorf("Cancel returned %v", got)
@@ -73,7 +73,6 @@ func cancelRunning(s *stage) {
 	if r.State != task.Cancelled || r.Finished.IsZero() || r.Started.IsZero() || r.Worker == "" {
 		s.Errorf("at once the record is %+v, want it cancelled, with its attempt", r)
 	}
-	w.hears(task.SignalRevoked, id)
 	revoked, err := s.b.Beat(s.ctx, w.id)
 	if err != nil || !slices.Contains(revoked, id) {
 		s.Errorf("Beat: %v, %v; want it to tell of %v", revoked, err, id)
@@ -84,6 +83,16 @@ func cancelRunning(s *stage) {
 	s.wantState(id, task.Cancelled)
 	s.ticks(1)
 	w.idle("the job was cancelled")
+}
+
+func cancelTold(s *stage) {
+	w := s.join()
+	w.hears(task.SignalRevoked, func() task.ID {
+		s.post(call("f", ""))
+		j := w.one()
+		s.cancel(j.ID)
+		return j.ID
+	})
 }
 
 func cancelBeats(s *stage) {

@@ -108,7 +108,7 @@ func missingNumber(s *stage) {
 	w.numbers[0]++
 	_, err := w.try(w.next(0, task.Exchange{Want: 1}))
 	s.wantErr(err, task.ErrGone, "Exchange with a number left out")
-	s.tick("what it held is taken back", func(t task.Ticked) bool { return t.Lost == 1 })
+	w.takenBack()
 	s.wantState(held.ID, task.Ready)
 	s.join().take(2)
 }
@@ -221,7 +221,7 @@ func reaped(s *stage) {
 	w := s.joinFor(short)
 	j := w.one()
 	s.pass(short)
-	s.tick("the job is taken back", func(t task.Ticked) bool { return t.Lost == 1 && t.Sessions > 0 })
+	w.takenBack()
 	_, err := w.try(w.next(j.ID.Partition(), task.Exchange{Done: []task.Outcome{success(j, "late")}}))
 	s.wantErr(err, task.ErrGone, "Exchange of a reaped session")
 	_, err = s.b.Beat(s.ctx, w.id)

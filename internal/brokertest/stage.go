@@ -161,8 +161,8 @@ func (s *stage) wantRun(id task.RunID, want task.State) {
 	}
 }
 
-// tick calls Tick until done is true of all that was moved since.
-func (s *stage) tick(what string, done func(task.Ticked) bool) task.Ticked {
+// tick calls Tick until done is true.
+func (s *stage) tick(what string, done func() bool) {
 	s.Helper()
 	var sum task.Ticked
 	redistest.Eventually(s.T, patience, func() bool {
@@ -171,9 +171,8 @@ func (s *stage) tick(what string, done func(task.Ticked) bool) task.Ticked {
 			s.Fatalf("Tick: %v", err)
 		}
 		sum.Add(t)
-		return done(sum)
+		return done()
 	}, "%s; ticks moved %+v", what, &sum)
-	return sum
 }
 
 // ticks calls Tick until every partition has been ticked n times from now on: it
@@ -188,7 +187,7 @@ func (s *stage) ticks(n int) {
 			cs = append(cs, c)
 		}
 		ids := s.post(cs...)
-		s.tick("delayed jobs in all partitions become ready", func(task.Ticked) bool {
+		s.tick("delayed jobs in all partitions become ready", func() bool {
 			rs, err := s.b.Read(s.ctx, ids)
 			if err != nil {
 				s.Fatalf("Read: %v", err)

@@ -197,20 +197,29 @@ func (w *worker) leave() {
 	}
 }
 
-// hears waits for a signal of the kind, about id unless that is zero.
-func (w *worker) hears(kind task.SignalKind, id task.ID) {
+// hears waits for a signal of the kind, about the job that cause returns unless that
+// is zero. Signals are
+// hints and may be lost, the first ones in particular: what cause does is done
+// again until one is heard.
+func (w *worker) hears(kind task.SignalKind, cause func() task.ID) {
 	w.s.Helper()
-	timeout := time.After(patience)
-	for {
-		select {
-		case sig := <-w.signals:
-			if sig.Kind == kind && (id.IsZero() || sig.ID == id) {
-				return
-			}
-		case <-timeout:
-			w.s.Fatalf("no signal %q about %v after %v", kind, id, patience)
+	redistest.Eventually(w.s.T, patience, func() bool {
+		for len(w.signals) > 0 {
+			<-w.signals
 		}
-	}
+		id := cause()
+		timeout := time.After(time.Second)
+		for {
+			select {
+			case sig := <-w.signals:
+				if sig.Kind == kind && (id.IsZero() || sig.ID == id) {
+					return true
+				}
+			case <-timeout:
+				return false
+			}
+		}
+	}, "the session hears signal %q", kind)
 }
 
 // success is the outcome of an attempt that returned text.

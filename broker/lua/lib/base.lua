@@ -8,6 +8,9 @@ local call, sub, byte, char, floor = redis.call, string.sub, string.byte, string
 local format = string.format
 local function int(n) return format('%d', n) end
 
+-- ROOM: how many values a command takes at most; unpack has room for some 8,000.
+local ROOM = 4000
+
 -- be(n, w): n as w big-endian bytes. num(s): back again.
 local function be(n, w)
   local b = {}

@@ -43,7 +43,7 @@ local function flushEnds()
     call('HDEL', T .. 'own', unpack(freed))
     if any then call('HDEL', T .. 'waits', unpack(freed)) end
   end
-  if #changed > 0 then call('HSET', T .. 'jobs', unpack(changed)) end
+  for i = 1, #changed, ROOM do call('HSET', T .. 'jobs', unpack(changed, i, math.min(i + ROOM - 1, #changed))) end
   if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end
   for _, b in ipairs(over) do call('PEXPIRE', T .. 'res:' .. b, KEEP[byte(b, 1) % 16]) end
   records, buckets, ended, freed, changed, over, heard = {}, {}, {}, {}, {}, {}, {}

@@ -1,7 +1,7 @@
 -- pick: which entries a session gets. Within a queue high goes before normal
 -- before low; among lists of one rank heads are taken in turn, half of them of
 -- jobs that were posted by jobs, since a blocked parent may wait for those.
-local CHILDREN, RANKS = { H = 1, N = 1, L = 1 }, { 'H', 'N', 'L' }
+local RANKS = { 'H', 'N', 'L' }
 local LOWER = { H = 'h', N = 'n', L = 'l' }
 
 -- can(route): the session has all functions of the route.
@@ -61,20 +61,18 @@ local function take(lists, n, turn, newest, got)
   end
 end
 
--- drop(queue, lanes, children): removes dry lists from the set of those that
--- are not empty. It returns a list that has more for this session, and one that
--- has more for any.
-local function drop(queue, lanes, children)
-  local more, left
+-- drop(queue, lanes): removes dry lists from the set of those that are not empty,
+-- and returns one that has more.
+local function drop(queue, lanes)
+  local more
   for lane, lists in pairs(lanes) do
     for _, l in ipairs(lists) do
       if l.dry then
         call('SREM', T .. 'live:' .. queue, sub(l.pend, #queue + 2))
       elseif lane ~= 'x' then
-        left = l.pend
-        if not children or CHILDREN[lane] then more = l.pend end
+        more = l.pend
       end
     end
   end
-  return more, left
+  return more
 end

@@ -19,7 +19,7 @@ local function put(id, v, pend, delay)
 end
 
 local function flushPuts()
-  if #stored > 0 then call('HSET', T .. 'jobs', unpack(stored)) end
+  for i = 1, #stored, ROOM do call('HSET', T .. 'jobs', unpack(stored, i, math.min(i + ROOM - 1, #stored))) end
   stored = {}
 end
 

@@ -7,7 +7,7 @@
 -- k<node><chunk> its children, up to 256 a chunk, each 3 bytes number and 1 byte
 -- pend name; q<byte> the pend names.
 local EDGES, CHUNK = 1024, 256
-local names = {}
+local names, edges = {}, 0
 
 -- bucketOf(R): where the records of a run's nodes lie.
 local function bucketOf(R) return sub(R, 7, 7) .. char(byte(R, 8) % 64 + 64) .. sub(R, 9, 11) end
@@ -76,9 +76,9 @@ local function resume()
 end
 
 -- settle(): works off the nodes that ended, and those that are skipped by it.
--- It returns how many edges it followed.
+-- It returns how many edges the script has followed.
 local function settle()
-  local edges, i = 0, 1
+  local i = 1
   while worklist[i] do
     local node = worklist[i]
     local R = runOf(node.id)

@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/gomlq/mlq/internal/redistest"
+	"github.com/gomlq/mlq/task"
+)
+
+// layers returns a plan of layers, each of whose nodes waits for all of the layer
+// before it.
+func layers(widths ...int) task.Plan {
+	p := task.Plan{Name: "layers"}
+	before := 0
+	for _, width := range widths {
+		var parents []int
+		for i := range before {
+			parents = append(parents, len(p.Nodes)-before+i)
+		}
+		for range width {
+			p.Nodes = append(p.Nodes, task.Node{Call: task.Call{Functions: []string{"f"}}, Parents: parents})
+		}
+		before = width
+	}
+	return p
+}
+
+// TestModelOfWideRuns works off runs whose edges fill several chunks and more than
+// one script may follow, and asks on the way that all adds up.
+func TestModelOfWideRuns(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		plan  task.Plan
+		fail  int // the node that fails, -1 for none
+		edits []edit
+		want  map[task.State]int
+	}{
+		{"fan-out and fan-in", layers(1, 700, 1), -1, nil, map[task.State]int{task.Succeeded: 702}},
+		{"fan-out and fan-in, slowly", layers(1, 300, 1), -1, []edit{slowly}, map[task.State]int{task.Succeeded: 302}},
+		{"the first fails", layers(1, 700, 1), 0, nil, map[task.State]int{task.Failed: 1, task.Skipped: 701}},
+		{"the first fails, slowly", layers(1, 300, 1), 0, []edit{slowly}, map[task.State]int{task.Failed: 1, task.Skipped: 301}},
+		{"one of many fails", layers(1, 300, 1), 150, nil, map[task.State]int{task.Succeeded: 300, task.Failed: 1, task.Skipped: 1}},
+		{"dense", layers(60, 60, 60), -1, nil, map[task.State]int{task.Succeeded: 180}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWide(t, c.plan, c.edits...)
+			for w.run(t).State == task.Running {
+				w.step(t, c.fail)
+			}
+			got := w.run(t).Counts
+			maps.DeleteFunc(got, func(_ task.State, n int) bool { return n == 0 })
+			if !maps.Equal(got, c.want) {
+				t.Errorf("the run ended with %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestModelOfWideRunsThatAreCancelled cancels while edges are still to be followed.
+func TestModelOfWideRunsThatAreCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWide(t, layers(1, 100, 100, 100))
+	w.step(t, -1)
+	w.step(t, -1)
+	if state, err := w.b.Cancel(t.Context(), w.id); err != nil {
+		t.Fatalf("cancel: %v, %v", state, err)
+	}
+	for w.run(t).State == task.Running {
+		w.step(t, -1)
+	}
+	if got := w.run(t); got.State != task.Cancelled || got.Counts[task.Succeeded] != 1 {
+		t.Errorf("the run ended as %v with %v, want cancelled after one node", got.State, got.Counts)
+	}
+}
+
+// wide is one run, and the worker that works it off.
+type wide struct {
+	b     *Broker
+	id    task.RunID
+	s     task.SessionID
+	n     uint64
+	done  []task.Outcome
+	ticks int
+}
+
+func newWide(t *testing.T, p task.Plan, edits ...edit) *wide {
+	t.Helper()
+	b, err := Open(t.Context(), redistest.Shared(t).URL(), Config{Namespace: redistest.Namespace(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	w := &wide{b: b}
+	if err := b.edit(edits); err != nil {
+		t.Fatal(err)
+	}
+	if w.id, err = b.Submit(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	worker := task.Worker{Queues: []string{"default"}, Functions: []string{"f"}, LeaseTTL: time.Hour}
+	if w.s, err = b.Join(t.Context(), worker, func(task.Signal) {}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *wide) run(t *testing.T) task.RunRecord {
+	t.Helper()
+	r, err := w.b.Run(t.Context(), w.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// step reports what was claimed before, claims more, and ticks if there is nothing.
+func (w *wide) step(t *testing.T, fail int) {
+	t.Helper()
+	w.n++
+	ended := len(w.done)
+	x, err := w.b.Exchange(t.Context(), task.Exchange{Session: w.s, Number: w.n, Want: 100, Done: w.done})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.done = nil
+	for i := range x.Jobs {
+		o := task.Outcome{Lease: x.Jobs[i].Lease, Verdict: task.Succeed}
+		if x.Jobs[i].ID.Number() == fail {
+			o.Verdict, o.Failure = task.Fail, task.Failure{Message: "failed"}
+		}
+		w.done = append(w.done, o)
+	}
+	if ended > 0 || w.n%20 == 0 {
+		if f, err := w.b.Fsck(t.Context(), FsckConfig{Reaped: true}); err != nil || len(f.Broken) > 0 {
+			t.Fatalf("after exchange %d: %v, %v", w.n, f.Broken, err)
+		}
+	}
+	if len(w.done) > 0 {
+		return
+	}
+	if w.ticks++; w.ticks > 1000 {
+		t.Fatalf("the run stands still with %v", w.run(t).Counts)
+	}
+	if _, _, err := w.b.tickOnce(t.Context(), 0, true); err != nil {
+		t.Fatal(err)
+	}
+}
