@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	gotoken "go/token"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,6 +79,11 @@ func unused(t *testing.T, called map[string]bool, rules []string) {
 func TestTheDocumentedUserIsAllowedWhatBrokersDoAndNoMore(t *testing.T) {
 	t.Parallel()
 	rules, _, _ := aclRules(t)
+	security, err := os.ReadFile("../SECURITY.md")
+	must(t, err)
+	if line := strings.Join(rules, " "); !strings.Contains(strings.Join(strings.Fields(string(security)), " "), line) {
+		t.Errorf("SECURITY.md does not quote the ACL line in the comment of ErrDenied: %s", line)
+	}
 	s := redistest.Start(t)
 	t.Run("Conformance", func(t *testing.T) {
 		brokertest.Run(t, func(t *testing.T) brokertest.Broker {

@@ -94,7 +94,7 @@ func (b *Broker) WaitIdle(ctx context.Context, queues ...string) error {
 		before = posted
 		sleep(ctx, idleEvery)
 		if ctx.Err() != nil {
-			return fmt.Errorf("broker: wait until idle: %w", context.Cause(ctx))
+			return fmt.Errorf("broker: wait until idle: %w", ended(ctx))
 		}
 	}
 }

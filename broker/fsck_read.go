@@ -120,7 +120,7 @@ func (s *stored) read(ctx context.Context) error {
 	return nil
 }
 
-// readKeys finds the keys of the partition. On a cluster it asks all masters.
+// readKeys finds the keys of the partition. On a cluster its master has them all.
 func (s *stored) readKeys(ctx context.Context) error {
 	if c, ok := s.b.rdb.(*redis.ClusterClient); ok {
 		m, err := c.MasterForKey(ctx, s.prefix)

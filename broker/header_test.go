@@ -99,7 +99,7 @@ func checkFirstLine(t *testing.T, f luaFile) {
 }
 
 // maxLibLines is how long a library may be, comments not counted.
-const maxLibLines = 100
+const maxLibLines = 75
 
 func checkSize(t *testing.T, f luaFile) {
 	t.Helper()

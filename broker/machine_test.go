@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -784,21 +785,14 @@ func (k *machine) watch() {
 		want := byte('?')
 		if run := k.m.runs[ids[i]]; run != nil {
 			state, _ := run.record()
-			want = cmpOr(letters[state], '-')
+			want = cmp.Or(letters[state], '-')
 		} else if j := k.m.jobs[ids[i]]; j != nil && !j.gone {
-			want = cmpOr(letters[j.state], '-')
+			want = cmp.Or(letters[j.state], '-')
 		}
 		if got := item.(string); got[0] != want && !k.m.lazy {
 			k.fail("watch %v: %q, want %c", ids[i], got, want)
 		}
 	}
-}
-
-func cmpOr(a, b byte) byte {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 func (k *machine) tick() {

@@ -97,14 +97,18 @@ func encodeTail(o *task.Outcome) ([]byte, error) {
 			return nil, err
 		}
 	}
-	b := make([]byte, 0, 5+len(info)+len(o.Result.Bytes))
-	b = append(b, byte(o.Result.Codec))
+	var d task.Data // others than a success have no result
+	if o.Verdict == task.Succeed {
+		d = o.Result
+	}
+	b := make([]byte, 0, 5+len(info)+len(d.Bytes))
+	b = append(b, byte(d.Codec))
 	if info != nil {
 		b[0] |= hasRemarks
 		b = binary.BigEndian.AppendUint32(b, uint32(len(info)))
 		b = append(b, info...)
 	}
-	return append(b, o.Result.Bytes...), nil
+	return append(b, d.Bytes...), nil
 }
 
 func decodeTail(tail string) (d task.Data, m remarks, err error) {

@@ -12,6 +12,7 @@ var blockStories = stories{
 	"ThreeThatWaitInACircleAreRefused":        cycle3,
 	"SeveralWaitsOfOneAttemptAddUp":           waitsAdd,
 	"AfterUnblockNothingIsWaitedFor":          unblocked,
+	"ARefusedWaitLeavesTheOthersNoted":        refusedAmongOthers,
 	"ARefusedWaitIsNotNoted":                  refusedWait,
 	"AnAttemptThatHasEndedWaitsForNothing":    endedWait,
 	"AnAttemptThatWasLostWaitsForNothing":     lostWait,
@@ -95,6 +96,18 @@ func refusedWait(s *stage) {
 		s.Fatalf("Unblock: %v", err)
 	}
 	s.block(js[0], js[1].ID) // js[1] waits for nothing
+}
+
+func refusedAmongOthers(s *stage) {
+	_, js := s.running(3)
+	s.block(js[0], js[1].ID)
+	s.block(js[2], js[0].ID)
+	s.wantCycle("for one that waits for it", js[0], js[2].ID)
+	s.wantCycle("for one that still waits for it", js[1], js[0].ID)
+	if err := s.b.Unblock(s.ctx, js[0]); err != nil {
+		s.Fatalf("Unblock: %v", err)
+	}
+	s.block(js[1], js[2].ID)
 }
 
 // endedWait: an attempt may end without a word about its waits.
