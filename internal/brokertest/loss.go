@@ -161,7 +161,7 @@ func poison(s *stage) {
 func neighbours(s *stage) {
 	const good = 5
 	bad := s.post(s.in(0, append(calls("f", good), call("f", "poison"))...)...)
-	redistest.Eventually(s.T, 4*patience, func() bool {
+	redistest.Eventually(s.T, 3*patience, func() bool {
 		w := s.join()
 		jobs := w.claim(3)
 		for _, j := range jobs {

@@ -11,8 +11,12 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// patience is the deadline of what must happen, on a machine however busy.
-const patience = time.Minute
+// patience is the deadline of what must happen, on a machine however busy, and limit
+// that of a whole story.
+const (
+	patience = time.Minute
+	limit    = 4 * patience
+)
 
 // Leases of hand-driven workers.
 const (

@@ -74,7 +74,9 @@ func Run(t *testing.T, open func(t *testing.T) Broker) {
 			for _, name := range slices.Sorted(maps.Keys(areas[area])) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					areas[area][name](&stage{T: t, b: open(t), ctx: t.Context()})
+					ctx, cancel := context.WithTimeout(t.Context(), limit)
+					defer cancel()
+					areas[area][name](&stage{T: t, b: open(t), ctx: ctx})
 				})
 			}
 		})
