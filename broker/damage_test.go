@@ -374,9 +374,9 @@ var acts = map[string]func(*scene) error{
 
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
-	"missing": {"last", "tick", "scan", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "hooks", "waits", "res:"},
-	"empty":   {"tick", "scan", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
-	"cut":     {"tick", "scan", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last"},
+	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "hooks", "waits", "res:"},
+	"empty":   {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
+	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last"},
 }
 
 // TestModelOfDamage damages one key of each kind, and then calls each script. A

@@ -64,7 +64,7 @@ var keyKinds = map[string]keyKind{
 	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
 	"dead": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
-	"scan": {"string", never}, "alone": {"string", always},
+	"scan": {"string", never}, "lease": {"string", never}, "alone": {"string", always},
 
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},

@@ -279,6 +279,7 @@ func (k *machine) enter(s *msession) {
 	k.b.sessions.Store(s.id, real)
 	k.again("join")
 	s.deadline = k.m.now + s.ttl
+	k.m.longest = max(k.m.longest, s.ttl)
 	k.m.sessions[s.id] = s
 }
 

@@ -23,6 +23,7 @@ type model struct {
 	order    []*mjob // all jobs ever posted
 	lists    map[string][]*mjob
 	sessions map[task.SessionID]*msession // those that live
+	longest  int64                        // lease that was asked for
 	runs     map[task.ID]*mrun
 	unique   map[string]*mjob
 	idem     map[string]*mjob
@@ -433,16 +434,10 @@ func (m *model) tick(goOn bool) (t task.Ticked, ok bool) {
 	if ago := m.now - m.ticked; !goOn && m.ticked > 0 && ago >= 0 && ago < 1000 {
 		return t, false
 	}
-	back := int64(0)
-	if m.ticked > m.now {
-		back = m.ticked - m.now
-	}
 	m.ticked = m.now
 	t.Woken = m.wake()
 	for id, s := range m.sessions {
-		if back > 0 && s.deadline > m.now+back { // it was given before the clock was set back
-			s.deadline -= back
-		}
+		s.deadline = min(s.deadline, m.now+m.longest) // the clock may have been set back
 		if s.deadline < m.now {
 			delete(m.sessions, id)
 			t.Sessions++

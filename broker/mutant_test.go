@@ -114,7 +114,7 @@ var mutants = []struct {
 	{"an end does not leave its state's count", []edit{{"lib/finish", "  count(queue, from, -1)\n", ""}}},
 	{"what ended waits on", []edit{{"lib/ends", "if any then call('HDEL', T .. 'waits', unpack(freed)) end", ""}}},
 	{"a missing number is not noticed", []edit{{"exchange", "if n < number - 1 then", "if false then"}}},
-	{"a clock that is set back lengthens leases", []edit{{"tick", "if back > 0 then", "if false then"}}},
+	{"a clock that is set back lengthens leases", []edit{{"tick", "if longest > 0 then", "if false then"}}},
 	{"an exchange never renews the lease", []edit{{"exchange", "if deadline - time < ttl * 0.6 or deadline - time > ttl then", "if false then"}}},
 	{"deleted dead letters are not counted", []edit{{"tick", "count(queueOf(pendOf(v)), 'D', 1)", ""}}},
 	{"who was told is still to be told", []edit{{"lib/ends", "if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end", ""}}},

@@ -12,11 +12,13 @@
 --
 -- Returns {'OK'}.
 local time = now()
+local longest = tonumber(call('GET', T .. 'lease') or 0) or 0
 call('ZCARD', T .. 'sess')
 call('HLEN', T .. 'own')
 call('SCARD', T .. 'queues')
 for i = 6, #ARGV, 2 do call('ZCARD', T .. 'groups:' .. ARGV[i] .. ':' .. ARGV[i + 1]) end
 call('HSET', T .. 'workers', ARGV[1], ARGV[4])
+if tonumber(ARGV[2]) > longest then call('SET', T .. 'lease', ARGV[2]) end
 call('ZADD', T .. 'sess', time + tonumber(ARGV[2]), ARGV[1])
 -- One long value makes Redis keep the hash as a table: small ones are searched
 -- from end to end for each deletion.

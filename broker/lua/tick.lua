@@ -22,6 +22,7 @@ call('HLEN', T .. 'own')
 call('HLEN', T .. 'last')
 call('HLEN', T .. 'workers')
 call('ZCARD', T .. 'sess')
+local longest = tonumber(call('GET', T .. 'lease') or 0) or 0
 if ARGV[1] ~= '1' then
   -- A clock that was set back must not stop the ticks.
   local ago = last and time - (tonumber(last) or 0)
@@ -35,12 +36,11 @@ local more = false
 n.woken = due(limit)
 more = n.woken == limit
 
--- A clock that was set back must not lengthen leases: those that were given
--- before are shortened by as much.
-local back = last and (tonumber(last) or 0) - time or 0
-if back > 0 then
-  local given = call('ZRANGEBYSCORE', T .. 'sess', '(' .. last, '+inf', 'LIMIT', 0, 2000)
-  for _, s in ipairs(given) do call('ZINCRBY', T .. 'sess', -back, s) end
+-- A clock that was set back must not lengthen leases: none lasts for longer from
+-- now than the longest that was asked for.
+if longest > 0 then
+  local far = call('ZRANGEBYSCORE', T .. 'sess', '(' .. int(time + longest), '+inf', 'LIMIT', 0, 2000)
+  for _, s in ipairs(far) do call('ZADD', T .. 'sess', int(time + longest), s) end
 end
 
 -- Sessions that were silent for longer than their lease. What they owned is
