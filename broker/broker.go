@@ -30,6 +30,7 @@ type Broker struct {
 	ids      idMaker
 	next     atomic.Uint32 // partition of the next lone job
 	posters  []*combiner[*postRequest]
+	admitter []*combiner[*postRequest] // of calls that are looked up first
 	lookers  []*combiner[*lookRequest]
 	inbox    *inbox
 	waits    *waitHub
@@ -56,7 +57,8 @@ func newBroker(cfg Config, rdb redis.UniversalClient, d dialect, clock string) (
 	b.life, b.stop = context.WithCancelCause(context.Background()) // background: a broker lives until Close
 	for p := range cfg.Partitions {
 		b.prefixes = append(b.prefixes, prefix(cfg.Namespace, p, cfg.Partitions))
-		b.posters = append(b.posters, b.newPoster(p))
+		b.posters = append(b.posters, b.newPoster(p, func() *script { return b.scripts.post }, postArgs))
+		b.admitter = append(b.admitter, b.newPoster(p, func() *script { return b.scripts.admit }, admitArgs))
 		b.lookers = append(b.lookers, newCombiner(b, maxLook, lookSize, b.lookAt(p)))
 	}
 	b.tickMore = make([]atomic.Bool, cfg.Partitions)

@@ -86,6 +86,7 @@ func (b *Broker) checkServer(info map[string]string) (dialect, error) {
 	}
 	d.shebang = known && major >= 7
 	d.sharded = d.shebang && clustered
+	d.deaf = clustered && !d.sharded
 	return d, nil
 }
 

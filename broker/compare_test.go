@@ -216,7 +216,7 @@ func followed(d *dump, run *mrun, parent, child *mjob, claimed map[task.ID]bool)
 // drain lets one healthy worker do all that is left: everything ends, and it takes
 // no more claims than there are jobs.
 func (k *machine) drain() {
-	s := &msession{id: task.SessionID{0xFF}, ttl: 90_000, queues: testQueues, functions: testFunctions, listeners: true, numbers: map[int]uint64{}}
+	s := &msession{id: task.SessionID{0xFF}, ttl: 90_000, queues: testQueues, functions: testFunctions, listeners: true, numbers: map[int]uint64{}, diligent: true}
 	for _, j := range k.m.order {
 		if j.state == task.Scheduled {
 			k.setClock(max(k.m.now, j.due))

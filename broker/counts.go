@@ -23,15 +23,16 @@ func (c Counts) Live() int {
 	return c[task.Blocked] + c[task.Scheduled] + c[task.Ready] + c[task.Running]
 }
 
-// countLetters maps the letters of the counters; see lua/lib/count.lua.
+// countLetters maps the letters of the counters; see lua/lib/count.lua. Ready has
+// none: it is what is posted and counted nowhere else.
 var countLetters = map[string]task.State{
-	"b": task.Blocked, "s": task.Scheduled, "r": task.Ready, "a": task.Running,
+	"b": task.Blocked, "s": task.Scheduled, "a": task.Running,
 	"S": task.Succeeded, "F": task.Failed, "C": task.Cancelled, "K": task.Skipped,
 }
 
 // countStates are the letters of all counters: those above, P for all that were
 // ever posted, D for dead letters that were deleted.
-const countStates = "bsraSFCKPD"
+const countStates = "bsaSFCKPD"
 
 // Counts returns how many jobs the named queues have in each state, all queues
 // together if none is named. It costs one small read for each partition; the
@@ -62,10 +63,15 @@ func (b *Broker) count(ctx context.Context, queues []string) (Counts, int, error
 			if err != nil {
 				return nil, 0, fmt.Errorf("broker: counts: %w: %s of %q is %q", task.ErrDamaged, letter, queue, value)
 			}
-			if state, ok := countLetters[letter]; ok {
+			switch state, ok := countLetters[letter]; {
+			case ok:
 				c[state] += n
-			} else if letter == "P" {
+				c[task.Ready] -= n
+			case letter == "P":
 				posted += n
+				c[task.Ready] += n
+			default: // D, dead letters that were deleted
+				c[task.Ready] -= n
 			}
 		}
 	}

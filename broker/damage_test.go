@@ -178,7 +178,7 @@ func (s *scene) post(calls ...task.Call) error {
 		items = append(items, it)
 	}
 	r := &postRequest{items: items, done: make(chan struct{})}
-	if err := s.b.posters[0].do(s.ctx, r); err != nil {
+	if err := s.b.poster(0, r).do(s.ctx, r); err != nil {
 		return err
 	}
 	return r.err

@@ -81,7 +81,7 @@ func (b *Broker) exchangeArgs(s *session, x *task.Exchange) ([]any, error) {
 	if x.Fetcher > 0 {
 		fetcher = append(slices.Clip(fetcher), byte(x.Fetcher))
 	}
-	args = append(args, fetcher, x.Number, x.Want, x.Held, children, s.ttl,
+	args = append(args, fetcher, x.Number, x.Want, x.Held, children, s.late(),
 		s.queues, s.functions, s.listeners, s.group, nil)
 	for i := range x.Done {
 		head, tail, err := b.encodeOutcome(heads, x.Partition, &x.Done[i])

@@ -341,8 +341,8 @@ func (s *stored) checkCounts() {
 		queues[queue] = true
 	}
 	for queue := range queues {
-		sum := got[queue+":S"] + got[queue+":C"] + got[queue+":K"] + got[queue+":D"]
-		for _, state := range []string{"b", "s", "r", "a", "F"} {
+		sum := want[queue+":r"] + got[queue+":S"] + got[queue+":C"] + got[queue+":K"] + got[queue+":D"]
+		for _, state := range []string{"b", "s", "a", "F"} {
 			f := queue + ":" + state
 			if sum += got[f]; got[f] != want[f] {
 				s.brokenf(RuleCount, "cnt", task.ID{}, "%s is %d, but there are %d", f, got[f], want[f])

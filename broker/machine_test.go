@@ -349,7 +349,6 @@ func (k *machine) call(j *mjob) task.Call {
 }
 
 func (k *machine) post() {
-	// Plain jobs of one flush enter before careful ones, so they are not mixed here.
 	plain := k.below(2) == 0
 	var jobs []*mjob
 	var delays []int64
@@ -402,12 +401,16 @@ func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
 	}
 	k.logf("post %s", strings.Join(names, ", "))
 	r := &postRequest{items: items, done: make(chan struct{})}
-	k.must(k.b.posters[0].do(k.ctx, r))
+	k.must(k.b.poster(0, r).do(k.ctx, r))
 	k.must(r.err)
 	k.again("post")
-	k.past = append(k.past, pastCall{what: "post", args: k.n.rec.args, reply: k.n.rec.reply})
-	for i, it := range items {
-		if !it.careful() {
+	what := "post"
+	if r.careful() {
+		what = "admit"
+	}
+	k.past = append(k.past, pastCall{what: what, args: k.n.rec.args, reply: k.n.rec.reply})
+	for i := range items {
+		if !r.careful() {
 			if answer, _ := k.m.post(jobs[i], 0); answer != 'N' {
 				k.fail("the model has a plain job already: %v", jobs[i].id)
 			}
@@ -542,6 +545,7 @@ func (k *machine) exchangeAs(s *msession, fetcher int, number uint64, done []tas
 	}
 	k.logf("exchange of %v/%d no %d: wants %d, holds %d, children %t; ends %s", s.id, fetcher, number, w.want, w.held, w.children, strings.Join(ends, ", "))
 	defer k.remember(s)()
+	late := k.late(s)
 	x, err := k.b.Exchange(k.ctx, task.Exchange{
 		Session: s.id, Fetcher: fetcher, Number: number, Done: done, Want: w.want, Held: w.held, Children: w.children,
 	})
@@ -580,7 +584,7 @@ func (k *machine) exchangeAs(s *msession, fetcher int, number uint64, done []tas
 		what: "exchange", args: k.n.rec.args, reply: k.n.rec.reply, session: s.id, fetcher: fetcher,
 		number: number, claimed: x.Jobs, lost: x.Lost,
 	})
-	lost := k.m.exchange(s, done, thens)
+	lost := k.m.exchange(s, done, thens, late)
 	if !slices.Equal(lost, x.Lost) {
 		k.fail("lost %v, want %v", x.Lost, lost)
 	}
@@ -596,6 +600,19 @@ func (k *machine) exchangeAs(s *msession, fetcher int, number uint64, done []tas
 		k.logf("  claims %v, epoch %d", x.Jobs[i].ID, x.Jobs[i].Lease.Epoch)
 	}
 	return x.Jobs
+}
+
+// late draws whether the worker of s believes that its beats are late.
+func (k *machine) late(s *msession) bool {
+	v, _ := k.b.sessions.Load(s.id)
+	real, ok := v.(*session)
+	if late := s.diligent || k.one(2); ok && late {
+		real.beaten(time.Time{})
+		return true
+	} else if ok {
+		real.beaten(time.Now())
+	}
+	return false
 }
 
 // wake lets those become ready that were due, if the exchange has seen to it: a
@@ -874,7 +891,7 @@ func (k *machine) replay() {
 	switch {
 	case c.what == "exchange" && s == nil:
 		want = "GONE"
-	case c.what == "exchange" && c.number < s.numbers[c.fetcher], c.what == "post" && !k.lastPost(c):
+	case c.what == "exchange" && c.number < s.numbers[c.fetcher], (c.what == "post" || c.what == "admit") && !k.lastPost(c):
 		want = "STALE"
 	case c.what != "exchange":
 		if !reflect.DeepEqual(got, c.reply) {
@@ -903,10 +920,10 @@ func (k *machine) replay() {
 	k.unchanged("a replay was answered " + want)
 }
 
-// lastPost reports whether no post came after c.
+// lastPost reports whether no post of its kind came after c.
 func (k *machine) lastPost(c pastCall) bool {
 	for i := len(k.past) - 1; i >= 0; i-- {
-		if k.past[i].what == "post" {
+		if k.past[i].what == c.what {
 			return reflect.DeepEqual(k.past[i].args, c.args)
 		}
 	}

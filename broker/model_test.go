@@ -74,6 +74,7 @@ type msession struct {
 	ttl       int64
 	deadline  int64
 	numbers   map[int]uint64 // of the last exchange, by fetcher
+	diligent  bool           // its exchanges renew its lease
 }
 
 func newModel(poison int, keepDead int64) *model {
@@ -233,7 +234,7 @@ func (m *model) number(s *msession, fetcher int, n uint64) (ok, gap bool) {
 }
 
 // exchange ends attempts and returns those that were not accepted.
-func (m *model) exchange(s *msession, done []task.Outcome, thens []then) (lost []task.ID) {
+func (m *model) exchange(s *msession, done []task.Outcome, thens []then, late bool) (lost []task.ID) {
 	accepted := make([]bool, len(done))
 	var tokens []*mjob
 	for i := range done {
@@ -261,8 +262,7 @@ func (m *model) exchange(s *msession, done []task.Outcome, thens []then) (lost [
 		}
 	}
 	m.settle(ended)
-	// Beats renew the lease; an exchange does only when they seem to be late.
-	if left := s.deadline - m.now; 10*left < 6*s.ttl || left > s.ttl {
+	if late { // beats renew the lease; an exchange does when they do not
 		s.deadline = m.now + s.ttl
 	}
 	return lost
@@ -537,12 +537,12 @@ func (m *model) block(j *mjob, on []task.ID) bool {
 // counts counts jobs by queue and the letter of their state.
 func (m *model) counts() map[string]int {
 	letters := map[task.State]string{
-		task.Blocked: "b", task.Scheduled: "s", task.Ready: "r", task.Running: "a",
+		task.Blocked: "b", task.Scheduled: "s", task.Running: "a",
 		task.Succeeded: "S", task.Failed: "F", task.Cancelled: "C", task.Skipped: "K",
 	}
 	c := map[string]int{}
 	for _, j := range m.order {
-		if !j.gone {
+		if !j.gone && j.state != task.Ready { // that is what is left of P
 			c[j.queue+":"+letters[j.state]]++
 		}
 	}

@@ -24,7 +24,6 @@ type item struct {
 	pend   string
 	delay  int64 // ms
 	again  bool  // the ID may have been posted before
-	after  bool  // it stands beside a careful one, and must keep its place
 	known  bool  // the answer: there was such a job before
 	unique string
 	idem   string
@@ -33,7 +32,7 @@ type item struct {
 
 // careful reports whether the job must be looked up before it is stored.
 func (it *item) careful() bool {
-	return it.after || it.again || it.delay > 0 || it.unique != "" || it.idem != ""
+	return it.again || it.delay > 0 || it.unique != "" || it.idem != ""
 }
 
 // postRequest is some items of one caller for one partition.
@@ -105,14 +104,10 @@ func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID)
 	return n, b.send(ctx, requests, ids)
 }
 
-// keepOrder makes all items careful if one is: careful ones are stored after plain
-// ones, and a request is stored in order.
-func (r *postRequest) keepOrder() {
-	if slices.ContainsFunc(r.items, func(it item) bool { return it.careful() }) {
-		for k := range r.items {
-			r.items[k].after = true
-		}
-	}
+// careful reports whether all of r is to be looked up first: a request is stored in
+// order, so that one careful item makes all of them so.
+func (r *postRequest) careful() bool {
+	return slices.ContainsFunc(r.items, func(it item) bool { return it.careful() })
 }
 
 // send flushes requests and collects their answers.
@@ -124,8 +119,7 @@ func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []
 		}
 	}
 	for p, r := range requests {
-		r.keepOrder()
-		if err := b.posters[p].do(ctx, r); err != nil {
+		if err := b.poster(p, r).do(ctx, r); err != nil {
 			fail(r.items[0].index, fmt.Errorf("broker: post: %w", err))
 			continue
 		}
@@ -216,14 +210,21 @@ func checkFilter(functions []string) error {
 	return nil
 }
 
-// newPoster returns what posts to partition p. Its flushes are numbered, so that
-// one whose answer was lost is not applied twice.
-func (b *Broker) newPoster(p int) *combiner[*postRequest] {
+// poster returns what posts r to partition p.
+func (b *Broker) poster(p int, r *postRequest) *combiner[*postRequest] {
+	if r.careful() {
+		return b.admitter[p]
+	}
+	return b.posters[p]
+}
+
+// newPoster returns what posts to partition p by a script. Its flushes are numbered,
+// so that one whose answer was lost is not applied twice.
+func (b *Broker) newPoster(p int, s func() *script, layout func(poster string, number uint64, rs []*postRequest) []any) *combiner[*postRequest] {
 	name := randomName()
 	var number atomic.Uint64
 	return newCombiner(b, maxPost, (*postRequest).size, func(ctx context.Context, rs []*postRequest) {
-		args := postArgs(name, number.Add(1), rs)
-		a, err := b.ask(ctx, b.scripts.post, p, args...)
+		a, err := b.ask(ctx, s(), p, layout(name, number.Add(1), rs)...)
 		if err == nil {
 			err = statusErr("post", a.status)
 		}
@@ -236,12 +237,13 @@ func (b *Broker) newPoster(p int) *combiner[*postRequest] {
 	})
 }
 
-// settle takes the answers of r's careful items off text.
+// settle takes the answers to r off text; there are none if r is plain.
 func (r *postRequest) settle(text string) (rest string) {
+	careful := r.careful()
 	for k := range r.items {
 		it := &r.items[k]
 		r.ids[k] = it.id
-		if r.err != nil || !it.careful() {
+		if r.err != nil || !careful {
 			continue
 		}
 		if len(text) < 17 {
@@ -261,46 +263,44 @@ func (r *postRequest) settle(text string) (rest string) {
 	return text
 }
 
-// postArgs lays out the arguments of post.lua.
+// postArgs lays out the arguments of post.lua: list by list, since one command
+// stores all of a list.
 func postArgs(poster string, number uint64, rs []*postRequest) []any {
 	var pends []string
-	plain := map[string][]*item{}
-	careful := 0
-	total := 4
+	lists := make(map[string][]*item, 1)
+	total := 3
 	for _, r := range rs {
 		for k := range r.items {
 			it := &r.items[k]
-			if it.careful() {
-				careful++
-				total += 8
-				continue
-			}
-			if plain[it.pend] == nil {
+			if lists[it.pend] == nil {
 				pends = append(pends, it.pend)
 				total += 2
 			}
-			plain[it.pend] = append(plain[it.pend], it)
+			lists[it.pend] = append(lists[it.pend], it)
 			total += 2
 		}
 	}
 	args := make([]any, 0, total)
 	args = append(args, poster, number, len(pends))
 	for _, pend := range pends {
-		args = append(args, pend, len(plain[pend]))
-		for _, it := range plain[pend] {
+		args = append(args, pend, len(lists[pend]))
+		for _, it := range lists[pend] {
 			args = append(args, it.id[:], it.value)
 		}
 	}
-	args = append(args, careful)
+	return args
+}
+
+// admitArgs lays out the arguments of admit.lua.
+func admitArgs(poster string, number uint64, rs []*postRequest) []any {
+	args := []any{poster, number}
 	for _, r := range rs {
 		for k := range r.items {
-			if it := &r.items[k]; it.careful() {
-				again := 0
-				if it.again {
-					again = 1
-				}
-				args = append(args, it.id[:], it.value, it.pend, it.delay, again, it.unique, it.idem, it.digest)
+			it, again := &r.items[k], 0
+			if it.again {
+				again = 1
 			}
+			args = append(args, it.id[:], it.value, it.pend, it.delay, again, it.unique, it.idem, it.digest)
 		}
 	}
 	return args

@@ -25,15 +25,16 @@ type script struct {
 
 // scripts are all scripts of a broker.
 type scripts struct {
-	post, submit, exchange, tick, cancel  *script
-	join, leave, beat, note, block, edges *script
-	watch, read                           *script
+	post, admit, submit, exchange, tick, cancel *script
+	join, leave, beat, note, block, edges       *script
+	watch, read                                 *script
 }
 
 // dialect is what a server understands.
 type dialect struct {
 	shebang bool // #!lua with flags: Redis 7.0
 	sharded bool // SPUBLISH, on a cluster of Redis 7.0
+	deaf    bool // a node does not know who hears what it publishes: a cluster without SPUBLISH
 }
 
 // loaded keeps what was put together before: all brokers of a process need the same.
@@ -65,7 +66,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		return s
 	}
 	s := &scripts{
-		post: load("post"), submit: load("submit"), exchange: load("exchange"), tick: load("tick"),
+		post: load("post"), admit: load("admit"), submit: load("submit"), exchange: load("exchange"), tick: load("tick"),
 		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
 		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"),
 	}
@@ -145,7 +146,7 @@ func constants(d dialect) string {
 		publish = "SPUBLISH"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "local PUBLISH = '%s'\nlocal KEEP = {", publish)
+	fmt.Fprintf(&b, "local PUBLISH, DEAF = '%s', %t\nlocal KEEP = {", publish, d.deaf)
 	for c := task.Class(1); c < 16; c++ {
 		fmt.Fprintf(&b, "'%d',", c.Duration()/time.Millisecond)
 	}

@@ -26,8 +26,9 @@ type session struct {
 	group     string
 	ttl       int64 // ms
 
-	mu   sync.Mutex
-	said time.Time // when the broker was last told what the session can do
+	mu    sync.Mutex
+	said  time.Time // when the broker was last told what the session can do
+	lives time.Time // when it was last told that the session lives
 }
 
 // groupFor is how long a group of like workers is remembered; they say that they
@@ -81,7 +82,7 @@ func newSession(w task.Worker) (*session, error) {
 			return nil, err
 		}
 	}
-	s := &session{worker: w, ttl: w.LeaseTTL.Milliseconds(), said: time.Now()}
+	s := &session{worker: w, ttl: w.LeaseTTL.Milliseconds(), said: time.Now(), lives: time.Now()}
 	queues, functions := slices.Sorted(slices.Values(w.Queues)), slices.Sorted(slices.Values(w.Functions))
 	s.queues = strings.Join(w.Queues, ",")
 	s.functions = "," + strings.Join(functions, ",") + ","
@@ -133,7 +134,7 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 		return nil, err
 	}
 	var mu sync.Mutex
-	remind := s.due()
+	remind, now := s.due(), time.Now()
 	err = b.each(func(p int) error {
 		a, err := b.ask(ctx, b.scripts.beat, p, id[:], s.ttl)
 		if err == nil {
@@ -155,7 +156,28 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 	if err == nil && remind {
 		s.reminded()
 	}
+	if err == nil {
+		s.beaten(now)
+	}
 	return revoked, err
+}
+
+// beaten notes that the session's lease was extended at the given time or later.
+func (s *session) beaten(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lives = at
+}
+
+// late returns the lease that an exchange is to begin anew, in ms: 0 while beats do
+// that in time, so that a busy worker does not write it with every exchange.
+func (s *session) late() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if since := time.Since(s.lives); 10*since.Milliseconds() < 4*s.ttl {
+		return 0
+	}
+	return s.ttl
 }
 
 // due reports whether it is time to say again what the session can do.

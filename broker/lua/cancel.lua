@@ -1,6 +1,6 @@
 -- cancel.lua: blocked, scheduled, ready, running -> cancelled. Who runs one is
 -- told now, and again by its beats; from here on its reports are not believed.
--- include: base now head fields count bell ring push tell ends finish run guard
+-- include: base bytes now head fields count bell ring push tell ends finish run guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition

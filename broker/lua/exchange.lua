@@ -1,7 +1,7 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base now head count bell ends pick judge suspect claim
+-- include: base bytes now head count bell ends pick judge suspect claim
 -- seldom: fields ring push tell finish run requeue due guard
 -- flags: allow-oom
 --
@@ -11,7 +11,7 @@
 -- ARGV[3]   how many jobs are wanted, 0 to 128
 -- ARGV[4]   how many attempts the session runs besides those that end here
 -- ARGV[5]   1: jobs posted by jobs come before all others, newest first
--- ARGV[6]   lease, ms
+-- ARGV[6]   lease in ms that begins anew, since the beats seem to be late; else 0
 -- ARGV[7]   queues it serves, joined by commas
 -- ARGV[8]   functions it has, a comma before and after each
 -- ARGV[9]   1: it has listeners
@@ -34,13 +34,14 @@
 local fetcher, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local session = sub(fetcher, 1, 8)
 local IDLE = '10800000' -- ms that a group of idle sessions is remembered: as long as groups are
-local deadline = call('ZSCORE', T .. 'sess', session)
-if not deadline then return { 'GONE' } end
+local last = call('HGET', T .. 'last', session)
+if not last then return { 'GONE' } end
+if #fetcher > 8 then last = call('HGET', T .. 'last', fetcher) or '' end
 
-local last = call('HGET', T .. 'last', fetcher) or ''
 local n = tonumber(string.match(last, '^%d+') or 0)
 if n > number then return { 'STALE' } end
 if n < number - 1 then
+  call('ZCARD', T .. 'sess')
   call('HDEL', T .. 'workers', session)
   call('HDEL', T .. 'last', session, session .. '\1', session .. '\2', session .. '\3')
   call('ZREM', T .. 'sess', session)
@@ -85,7 +86,6 @@ if ndone > 0 then
       if sub(id, 7, 11) ~= bucket then
         bucket = sub(id, 7, 11)
         node = kind(id) == 1
-        call('HLEN', T .. 'res:' .. bucket)
         rs = recordsOf(bucket)
       end
       local f, _, _, _, _, _, _, _, h, l = byte(v, 6, 15)
@@ -113,7 +113,11 @@ if ndone > 0 then
   end
   if pend then plain(pend, ended1) end
 end
-if #others > 0 or #ARGV > 11 + ndone or any then seldom().guard() end
+local rare = #others > 0 or #ARGV > 11 + ndone or any
+if rare then seldom().guard() end
+if rare or #buckets > 1 then -- else the records are the first to be written
+  for _, b in ipairs(buckets) do call('HLEN', T .. 'res:' .. b) end
+end
 if want > 0 and ndone == 0 then
   call('HLEN', T .. 'own')
   call('HLEN', T .. 'jobs')
@@ -138,7 +142,6 @@ for a = 12 + ndone, #ARGV, 4 do
   if vs[tonumber(ARGV[a])] then
     changed[#changed + 1], changed[#changed + 2] = ARGV[a + 1], ARGV[a + 3]
     count(queueOf(ARGV[a + 2]), 'P', 1)
-    count(queueOf(ARGV[a + 2]), 'r', 1)
     seldom().push(ARGV[a + 2], ARGV[a + 1])
   end
 end
@@ -154,15 +157,15 @@ for q in string.gmatch(ARGV[7], '[^,]+') do qs[#qs + 1] = q end
 local out = claim(session, want, tonumber(ARGV[4]), ARGV[5] == '1', number, qs, ARGV[8], ARGV[9] == '1')
 local later = 0
 if #out.ids < want and not out.more and not out.drain then
-  local first = redis.pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
+  local first = pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
   later = first[2] and math.max(1, tonumber(first[2]) - time) or 0
   if later == 1 and seldom().due(100) > 0 then
     made.flushPushes()
     out.due, later = true, 0
   end
   for _, q in ipairs(qs) do
-    redis.pcall('SADD', T .. 'idle:' .. q .. ':' .. ARGV[10], session)
-    redis.pcall('PEXPIRE', T .. 'idle:' .. q .. ':' .. ARGV[10], IDLE)
+    local idle = T .. 'idle:' .. q .. ':' .. ARGV[10]
+    if pcall('SADD', idle, session) == 1 then pcall('PEXPIRE', idle, IDLE) end
   end
 end
 if made then made.ringPushed(true) end
@@ -172,9 +175,7 @@ if out.more and not ringOne(queueOf(out.more), ARGV[10]) and (ndone < 16 or numb
 local flags = ((out.more or out.due) and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
 call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) .. ' ' .. lostIDs .. claimed)
--- The beats renew the lease; an exchange does when they seem to be late.
-local ttl = tonumber(ARGV[6])
-if deadline - time < ttl * 0.6 or deadline - time > ttl then call('ZADD', T .. 'sess', int(time + ttl), session) end
+if ARGV[6] ~= '0' then pcall('ZADD', T .. 'sess', int(time + tonumber(ARGV[6])), session) end
 if made then made.flushLetters() end
 flushCounts()
 return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }

@@ -1,5 +1,5 @@
 -- join.lua: a session begins, or says again what it can do.
--- include: base now
+-- include: base bytes now
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
@@ -15,11 +15,13 @@ local time = now()
 local longest = tonumber(call('GET', T .. 'lease') or 0) or 0
 call('ZCARD', T .. 'sess')
 call('HLEN', T .. 'own')
+call('HLEN', T .. 'last')
 call('SCARD', T .. 'queues')
 for i = 6, #ARGV, 2 do call('ZCARD', T .. 'groups:' .. ARGV[i] .. ':' .. ARGV[i + 1]) end
 call('HSET', T .. 'workers', ARGV[1], ARGV[4])
 if tonumber(ARGV[2]) > longest then call('SET', T .. 'lease', ARGV[2]) end
-call('ZADD', T .. 'sess', time + tonumber(ARGV[2]), ARGV[1])
+call('ZADD', T .. 'sess', int(time + tonumber(ARGV[2])), ARGV[1])
+call('HSETNX', T .. 'last', ARGV[1], '0  0 ')
 -- One long value makes Redis keep the hash as a table: small ones are searched
 -- from end to end for each deletion.
 call('HSETNX', T .. 'own', '', string.rep('.', 65))

@@ -15,5 +15,5 @@ call('ZREM', T .. 'sess', ARGV[1])
 call('HDEL', T .. 'last', ARGV[1], ARGV[1] .. '\1', ARGV[1] .. '\2', ARGV[1] .. '\3')
 call('HDEL', T .. 'workers', ARGV[1])
 call('DEL', T .. 'revoked:' .. ARGV[1], T .. 'scan')
-for i = 3, #ARGV do redis.pcall('SREM', T .. 'idle:' .. ARGV[i] .. ':' .. ARGV[2], ARGV[1]) end
+for i = 3, #ARGV do pcall('SREM', T .. 'idle:' .. ARGV[i] .. ':' .. ARGV[2], ARGV[1]) end
 return { 'OK' }

@@ -1,70 +1,70 @@
--- post.lua: nothing -> ready, scheduled. Jobs enter, each once.
--- include: base now head count bell ring push put
+-- post.lua: nothing -> ready. Jobs enter that nobody has seen: their IDs are new,
+-- and they have neither keys nor a delay. This is the shortest way in, and every
+-- command and function on it is felt by who posts alone; all else is for admit.lua.
+-- include: base bell ring
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  poster
 -- ARGV[2]  number of this post, from 1; the same again changes nothing
--- ARGV[3]  plain jobs: how many lists; then for each:
+-- ARGV[3]  how many lists; then for each:
 --   pend name, how many jobs; for each: ID, stored job
--- then     careful jobs: how many; then for each:
---   ID, stored job, pend name, delay in ms, 1 if the ID may have been posted
---   before, unique key or '', digest of the idempotency key or '', digest of
---   function and payload
 --
--- Plain jobs have IDs that nobody has seen. Careful ones are looked up first.
---
--- Returns {'OK', answers}: for each careful job a letter and an ID: N it is new,
--- E that job was there before, X the key is taken by another payload.
--- {'STALE'}: an older number; nothing was changed.
-local mine = T .. 'post:' .. ARGV[1]
-local last = call('GET', mine)
-if last then
-  local n, answers = string.match(last, '^(%d+) (.*)$')
-  n = tonumber(n or 0)
-  if n == tonumber(ARGV[2]) then return { 'OK', answers } end
-  if n > tonumber(ARGV[2]) then return { 'STALE' } end
+-- Returns {'OK'}. {'STALE'}: an older number; nothing was changed. There are no
+-- looks before the writes, as elsewhere: if a write fails, those before it are undone.
+local RINGS = 64 -- in a longer list the bell has been rung often enough
+local mine, number, lists = T .. 'post:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local last = call('SET', mine, ARGV[2], 'PX', '600000', 'GET')
+local n = last and tonumber(last) or 0
+if n == number then return { 'OK' } end
+if n > number then
+  call('SET', mine, last, 'PX', '600000')
+  return { 'STALE' }
 end
 
--- Checks.
-call('HLEN', T .. 'jobs')
-call('SCARD', T .. 'queues')
-call('ZCARD', T .. 'delayed')
-call('HLEN', T .. 'unique')
-local plain, at = tonumber(ARGV[3]), 4
-for _ = 1, plain do
-  call('LLEN', T .. 'pend:' .. ARGV[at])
-  call('SCARD', T .. 'live:' .. queueOf(ARGV[at]))
+-- enter(at): the list at ARGV[at] gets its jobs. It returns how many it has then, and
+-- an error, if there is one, after how many of its steps.
+local function enter(at)
+  local pend, n = ARGV[at], tonumber(ARGV[at + 1])
+  local ids = { ARGV[at + 2] }
+  for i = 2, n do ids[i] = ARGV[at + 2 * i] end
+  local len = pcall('RPUSH', T .. 'pend:' .. pend, unpack(ids))
+  if type(len) == 'table' then return 0, len, 0 end
+  local r = pcall('HSET', T .. 'jobs', unpack(ARGV, at + 2, at + 1 + 2 * n))
+  if type(r) == 'table' then return len, r, 1 end
+  if len == n then -- it was empty
+    local queue, rest = string.match(pend, '^([^:]*):(.*)$')
+    r = pcall('SADD', T .. 'live:' .. queue, rest)
+    if r == 1 then r = pcall('SADD', T .. 'queues', queue) end
+    if type(r) == 'table' then return len, r, 2 end
+  end
+  return len
+end
+
+local at, lens, err, steps = 4, {}, nil, nil
+for l = 1, lists do
+  lens[l], err, steps = enter(at)
+  if err then break end
   at = at + 2 + 2 * tonumber(ARGV[at + 1])
 end
-local careful, answers = {}, {}
-local seen = { id = {}, unique = {}, idem = {} }
-local base = at + 1
-for i = 1, tonumber(ARGV[at]) do
-  local a = base + (i - 1) * 8
-  local j = { id = ARGV[a], v = ARGV[a + 1], pend = ARGV[a + 2], delay = tonumber(ARGV[a + 3]),
-    again = ARGV[a + 4] == '1', unique = ARGV[a + 5], idem = ARGV[a + 6], digest = ARGV[a + 7] }
-  call('LLEN', T .. 'pend:' .. j.pend)
-  call('SCARD', T .. 'live:' .. queueOf(j.pend))
-  answers[i] = look(j, seen)
-  if answers[i] == 'N' .. j.id then careful[#careful + 1] = j end
+if err then
+  local a = 4
+  for l = 1, #lens do
+    local pend, n, done = ARGV[a], tonumber(ARGV[a + 1]), a == at and steps or 3
+    if done > 0 then call('RPOP', T .. 'pend:' .. pend, n) end
+    for i = 1, done > 1 and n or 0 do call('HDEL', T .. 'jobs', ARGV[a + 2 * i]) end
+    if done > 1 and lens[l] == n then
+      pcall('SREM', T .. 'live:' .. string.match(pend, '^[^:]*'), string.match(pend, ':(.*)$'))
+    end
+    a = a + 2 + 2 * n
+  end
+  if last then call('SET', mine, last, 'PX', '600000') else call('DEL', mine) end
+  return err
 end
-
--- Moves.
 at = 4
-for _ = 1, plain do
-  local pend, n = ARGV[at], tonumber(ARGV[at + 1])
-  for i = at + 2, at + 2 * n, 2 do put(ARGV[i], ARGV[i + 1], pend, 0) end
+for l = 1, lists do
+  local pend, n = ARGV[at], ARGV[at + 1]
+  pcall('HINCRBY', T .. 'cnt', string.match(pend, '^[^:]*') .. ':P', n)
+  if lens[l] - n < RINGS then ring(pend) end
   at = at + 2 + 2 * n
 end
-for _, j in ipairs(careful) do
-  put(j.id, j.v, j.pend, j.delay)
-  if j.unique ~= '' then call('HSET', T .. 'unique', j.unique, j.id) end
-  if j.idem ~= '' then call('SET', T .. 'idem:' .. j.idem, j.id .. j.digest) end
-end
-flushPuts()
-flushPushes()
-ringPushed(false)
-flushCounts()
-local text = table.concat(answers)
-call('SET', mine, ARGV[2] .. ' ' .. text, 'PX', 600000)
-return { 'OK', text }
+return { 'OK' }

@@ -1,5 +1,5 @@
 -- read.lua: all that is kept of jobs. Reads only.
--- include: base head fields
+-- include: base bytes head fields
 --
 -- KEYS[1]   prefix of the partition
 -- ARGV[1..] IDs, at most 100

@@ -1,5 +1,5 @@
 -- submit.lua: nothing -> ready, blocked. A whole run enters, or nothing of it.
--- include: base now head count bell ring push put
+-- include: base bytes now head count bell ring push put
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  run

@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base now head fields count bell ring push tell ends finish run requeue due guard
+-- include: base bytes now head fields count bell ring push tell ends finish run requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]  prefix of the partition
@@ -110,7 +110,7 @@ end
 
 -- Lists that are not empty get a bell: one that was lost is made up for.
 for _, queue in ipairs(call('SRANDMEMBER', T .. 'queues', 16)) do
-  for _, m in ipairs(redis.pcall('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
+  for _, m in ipairs(pcall('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
 end
 flushPushes()
 ringPushed(false)

@@ -1,6 +1,6 @@
 -- watch.lua: how jobs and runs ended; who asks for one that has not is told when
 -- it does.
--- include: base head fields
+-- include: base bytes head fields
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition

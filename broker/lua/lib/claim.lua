@@ -36,9 +36,6 @@ local function claim(session, want, held, children, turn, qs, functions, listene
     out.more = g.pend
   end
   if #out.own > 0 then call('HSET', T .. 'own', unpack(out.own)) end
-  for pend, n in pairs(out.pends) do
-    count(queueOf(pend), 'r', -n)
-    count(queueOf(pend), 'a', n)
-  end
+  for pend, n in pairs(out.pends) do count(queueOf(pend), 'a', n) end
   return out
 end

@@ -29,7 +29,7 @@ end
 -- finish(id, v, from, state, started, session, tail)
 local function finish(id, v, from, state, started, session, tail)
   local queue, f = queueOf(pendOf(v)), byte(v, 6)
-  count(queue, from, -1)
+  if from ~= 'r' then count(queue, from, -1) end
   count(queue, state, 1)
   if state == 'F' then
     remember(id, tail)

@@ -15,7 +15,7 @@ local function judge(got, out, session, mark)
       ids[i], epochs[i] = sub(es[i], 1, 16), sub(es[i], 17)
     end
   end
-  local vs = redis.pcall('HMGET', T .. 'jobs', unpack(ids))
+  local vs = pcall('HMGET', T .. 'jobs', unpack(ids))
   if vs.err then vs = {} end
   local oi, oj, own, n, back = out.ids, out.jobs, out.own, #out.ids, #es + 1
   local pend, k = nil, 0

@@ -18,7 +18,7 @@ end
 -- lane, in a fixed order.
 local function candidates(queue, functions, listeners)
   local lanes = {}
-  local live = redis.pcall('SMEMBERS', T .. 'live:' .. queue)
+  local live = pcall('SMEMBERS', T .. 'live:' .. queue)
   if live.err then return lanes end
   if #live > 1 then table.sort(live) end
   for _, m in ipairs(live) do
@@ -51,7 +51,7 @@ local function take(lists, n, turn, newest, got)
     for _, l in ipairs(open) do
       local m = math.min(each, n)
       if m > 0 then
-        local es = redis.pcall(pop, T .. 'pend:' .. l.pend, int(m))
+        local es = pcall(pop, T .. 'pend:' .. l.pend, int(m))
         if not es or es.err then es = {} end
         l.dry = #es < m
         for i = 1, #es do e[#e + 1], p[#p + 1] = es[i], l.pend end

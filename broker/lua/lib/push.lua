@@ -25,11 +25,11 @@ end
 local function flushPushes()
   for pend, p in pairs(pushes) do
     local key = T .. 'pend:' .. pend
-    if #p.tail > 0 then redis.pcall('RPUSH', key, unpack(p.tail)) end
-    if #p.head > 0 then redis.pcall('LPUSH', key, unpack(p.head)) end
+    if #p.tail > 0 then pcall('RPUSH', key, unpack(p.tail)) end
+    if #p.head > 0 then pcall('LPUSH', key, unpack(p.head)) end
     local queue = queueOf(pend)
-    if redis.pcall('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then
-      redis.pcall('SADD', T .. 'queues', queue)
+    if pcall('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then
+      pcall('SADD', T .. 'queues', queue)
     end
   end
   pushes = {}
@@ -39,6 +39,6 @@ end
 -- one passes the bell on if there is more. After claims, lists may be empty again.
 local function ringPushed(claimed)
   for _, pend in ipairs(order) do
-    if not claimed or redis.pcall('LLEN', T .. 'pend:' .. pend) ~= 0 then ring(pend) end
+    if not claimed or pcall('LLEN', T .. 'pend:' .. pend) ~= 0 then ring(pend) end
   end
 end

@@ -13,7 +13,6 @@ local function put(id, v, pend, delay)
     call('SADD', T .. 'queues', queue)
     if call('ZRANK', T .. 'delayed', m) == 0 then ring(pend) end -- somebody must know when
   else
-    count(queue, 'r', 1)
     push(pend, id)
   end
 end

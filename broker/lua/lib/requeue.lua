@@ -26,7 +26,6 @@ local function wait(id, v, failed, delay, tail)
     count(queueOf(pend), 's', 1)
     call('ZADD', T .. 'delayed', time + delay, id .. epoch .. pend)
   else
-    count(queueOf(pend), 'r', 1)
     push(pend, entry(id, epoch))
   end
 end
@@ -38,7 +37,6 @@ local function giveBack(id, v)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
-  count(queueOf(pend), 'r', 1)
   push(pend, entry(id, epoch), true)
 end
 
@@ -61,7 +59,6 @@ local function lose(id, v, own, poison, tail)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
-  count(queueOf(pend), 'r', 1)
   push(line, entry(id, epoch), true)
   return false
 end

@@ -29,9 +29,9 @@ end
 -- nothing where Redis' gives nil.)
 local COUNTS = { 'S', 'F', 'C', 'K', 'n' }
 local function whole(key, R)
-  local got, c = redis.pcall('HMGET', key, unpack(COUNTS)), {}
+  local got, c = pcall('HMGET', key, unpack(COUNTS)), {}
   for i = 1, 5 do c[i] = tonumber((string.match(got[i] or (i < 5 and '0' or ''), '^%d+$'))) end
-  if #c == 5 and type(redis.pcall('HLEN', T .. 'res:' .. bucketOf(R))) == 'number' then return c end
+  if #c == 5 and type(pcall('HLEN', T .. 'res:' .. bucketOf(R))) == 'number' then return c end
 end
 
 -- tally(key, R, node, c): counts an ended node, and ends the run with its last.
@@ -62,7 +62,6 @@ local function child(key, node, number, name)
     names[key .. name] = pend
     call('HDEL', key, 'p' .. number)
     count(queueOf(pend), 'b', -1)
-    count(queueOf(pend), 'r', 1)
     push(pend, id)
   end
 end

@@ -11,7 +11,7 @@ local function suspect(lanes, session, held, turn, out)
     if #out.ids > 0 then call('DEL', T .. 'alone') end
     return #out.ids > 0
   end
-  local chosen = redis.pcall('GET', T .. 'alone')
+  local chosen = pcall('GET', T .. 'alone')
   if type(chosen) == 'string' and chosen ~= session then return false end
   if type(chosen) ~= 'string' then
     -- Who could not drain in time is not asked again for a while.
