@@ -51,7 +51,7 @@ func (b *Broker) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged,
 		out.Drain = out.Drain || f == 'D'
 	}
 	out.Next = time.Duration(a.num(4)) * time.Millisecond
-	out.Jobs, err = decodeClaims(x.Session, a.str(1), a.str(2))
+	out.Jobs, err = decodeClaims(x.Into[:0], x.Session, a.str(1), a.str(2))
 	return out, err
 }
 
@@ -152,10 +152,10 @@ func (b *Broker) appendThen(args []any, p, index int, o *task.Outcome) ([]any, e
 	return args, nil
 }
 
-// decodeClaims takes apart the jobs of an answer. A job that cannot be read has a
+// decodeClaims takes apart the jobs of an answer and appends them to jobs. A job that cannot be read has a
 // Fault, with which its worker lets it fail.
-func decodeClaims(s task.SessionID, ids, blob string) ([]task.Job, error) {
-	jobs := make([]task.Job, 0, len(ids)/16)
+func decodeClaims(jobs []task.Job, s task.SessionID, ids, blob string) ([]task.Job, error) {
+	jobs = slices.Grow(jobs, len(ids)/16)
 	for ; len(ids) >= 16; ids = ids[16:] {
 		v, rest, ok := splitJob(blob)
 		if !ok {

@@ -92,14 +92,13 @@ func (b *Broker) watch(ctx context.Context, p int, ids []task.ID) (left []task.I
 func (h *waitHub) seen(id task.ID, s string) {
 	switch {
 	case s == "" || s[0] == '?':
-		h.settle(id, task.Settled{}, h.b.missing(id))
+		h.settle(waitEntry{id: id, err: h.b.missing(id)})
 	case s[0] == '-':
 	case s[0] == 'F' && id.Kind() != task.KindRun:
 		_, last, err := decodeHistory(s[1:])
-		h.settle(id, task.Settled{ID: id, State: task.Failed, Failure: last.Failure}, err)
+		h.settle(waitEntry{id: id, end: &task.Settled{ID: id, State: task.Failed, Failure: last.Failure}, err: err})
 	default:
-		end, err := settledTail(id, s[0], s[1:])
-		h.settle(id, end, err)
+		h.settle(waitEntry{id: id, state: s[0], tail: s[1:]})
 	}
 }
 

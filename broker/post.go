@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -26,8 +27,8 @@ type item struct {
 	again  bool  // the ID may have been posted before
 	known  bool  // the answer: there was such a job before
 	unique string
-	idem   string
-	digest string
+	idem   string // digest of the key
+	digest string // of functions and payload, where there is an idempotency key
 }
 
 // careful reports whether the job must be looked up before it is stored.
@@ -42,6 +43,24 @@ type postRequest struct {
 	err   error     // of the whole request
 	errs  []error   // of single items, nil if there are none
 	done  chan struct{}
+
+	oneItem [1]item // the first of items
+	oneID   [1]task.ID
+}
+
+// newPostRequest returns a request with its first item.
+func newPostRequest(it item) *postRequest {
+	r := &postRequest{done: make(chan struct{})}
+	r.oneItem[0] = it
+	r.items = r.oneItem[:]
+	return r
+}
+
+// answer makes room for the answers.
+func (r *postRequest) answer(err error) {
+	if r.err, r.ids = err, r.oneID[:]; len(r.items) > 1 {
+		r.ids = make([]task.ID, len(r.items))
+	}
 }
 
 // size is the number of r's items, or more if they are large.
@@ -81,7 +100,7 @@ func (b *Broker) Post(ctx context.Context, calls []task.Call) ([]task.ID, error)
 
 // postSome posts the first calls, as many as fit one flush, and returns how many.
 func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID) (int, error) {
-	requests := make(map[int]*postRequest, 1)
+	var requests requests
 	home := int(b.next.Add(1)) % len(b.prefixes)
 	n, size := 0, 0
 	for n < len(calls) && n < maxPost && (n == 0 || size < maxPostBytes) {
@@ -94,11 +113,7 @@ func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID)
 		}
 		it.index = n
 		size += len(it.value)
-		p := it.id.Partition()
-		if requests[p] == nil {
-			requests[p] = &postRequest{done: make(chan struct{})}
-		}
-		requests[p].items = append(requests[p].items, it)
+		requests.add(it)
 		n++
 	}
 	return n, b.send(ctx, requests, ids)
@@ -110,15 +125,55 @@ func (r *postRequest) careful() bool {
 	return slices.ContainsFunc(r.items, func(it item) bool { return it.careful() })
 }
 
+// requests are what a caller posts, by partition: one, most of the time.
+type requests struct {
+	first *postRequest
+	more  map[int]*postRequest
+}
+
+func (rs *requests) add(it item) {
+	p := it.id.Partition()
+	r := rs.first
+	switch {
+	case r == nil:
+		rs.first = newPostRequest(it)
+		return
+	case r.items[0].id.Partition() == p:
+	case rs.more[p] == nil:
+		if rs.more == nil {
+			rs.more = make(map[int]*postRequest)
+		}
+		rs.more[p] = newPostRequest(it)
+		return
+	default:
+		r = rs.more[p]
+	}
+	r.items = append(r.items, it)
+}
+
+func (rs *requests) all() iter.Seq[*postRequest] {
+	return func(yield func(*postRequest) bool) {
+		if rs.first == nil || !yield(rs.first) {
+			return
+		}
+		for _, r := range rs.more {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
 // send flushes requests and collects their answers.
-func (b *Broker) send(ctx context.Context, requests map[int]*postRequest, ids []task.ID) error {
+func (b *Broker) send(ctx context.Context, rs requests, ids []task.ID) error {
 	bad := &task.PostError{First: -1}
 	fail := func(i int, err error) {
 		if bad.First < 0 || i < bad.First {
 			bad.First, bad.Err = i, err
 		}
 	}
-	for p, r := range requests {
+	for r := range rs.all() {
+		p := r.items[0].id.Partition()
 		if err := b.poster(p, r).do(ctx, r); err != nil {
 			fail(r.items[0].index, fmt.Errorf("broker: post: %w", err))
 			continue
@@ -230,7 +285,7 @@ func (b *Broker) newPoster(p int, s func() *script, layout func(poster string, n
 		}
 		text := a.str(0)
 		for _, r := range rs {
-			r.ids, r.err = make([]task.ID, len(r.items)), err
+			r.answer(err)
 			text = r.settle(text)
 			close(r.done)
 		}
@@ -266,6 +321,10 @@ func (r *postRequest) settle(text string) (rest string) {
 // postArgs lays out the arguments of post.lua: list by list, since one command
 // stores all of a list.
 func postArgs(poster string, number uint64, rs []*postRequest) []any {
+	if len(rs) == 1 && len(rs[0].items) == 1 {
+		it := &rs[0].items[0]
+		return []any{poster, number, 1, it.pend, 1, it.id[:], it.value}
+	}
 	var pends []string
 	lists := make(map[string][]*item, 1)
 	total := 3

@@ -30,8 +30,25 @@ type waitEntry struct {
 	refs  int       // how many wait
 	armed time.Time // its post asked for the result to be sent; zero if not
 	done  chan struct{}
-	end   task.Settled // valid when done is closed, as is err
+
+	// Valid when done is closed. Those who wait take the tail apart, not the one
+	// goroutine that receives for all.
+	state byte
+	tail  string
+	end   *task.Settled // in place of state and tail, where it is known
 	err   error
+}
+
+// result returns how the job or run ended; done is closed.
+func (e *waitEntry) result() (task.Settled, error) {
+	switch {
+	case e.err != nil:
+		return task.Settled{}, e.err
+	case e.end != nil:
+		return *e.end, nil
+	default:
+		return settledTail(e.id, e.state, e.tail)
+	}
 }
 
 const (
@@ -101,20 +118,25 @@ func (h *waitHub) wake() {
 
 // Await implements [task.Port]: it returns how the jobs or runs ended, in order.
 func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, error) {
-	if _, err := b.byPartition(ids); err != nil {
-		return nil, err
+	for _, id := range ids {
+		if _, err := b.partition(id); err != nil {
+			return nil, err
+		}
 	}
 	entries, fresh := b.waits.join(ids)
 	defer b.waits.leave(entries)
-	if err := b.look(ctx, fresh); err != nil {
-		return nil, err
+	if len(fresh) > 0 {
+		if err := b.look(ctx, fresh); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]task.Settled, len(ids))
 	for i, e := range entries {
 		select {
 		case <-e.done:
-			if out[i] = e.end; e.err != nil {
-				return nil, e.err
+			var err error
+			if out[i], err = e.result(); err != nil {
+				return nil, err
 			}
 		case <-ctx.Done():
 			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, ended(ctx))
@@ -129,6 +151,7 @@ func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, erro
 // not those whose post already asked to be told.
 func (h *waitHub) join(ids []task.ID) (entries []*waitEntry, fresh []task.ID) {
 	h.start()
+	entries = make([]*waitEntry, 0, len(ids))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, id := range ids {
@@ -163,13 +186,13 @@ func (h *waitHub) leave(entries []*waitEntry) {
 	}
 }
 
-// settle gives an entry its end. An entry that was only armed is kept for a
+// settle gives the entry of end.id its end. An entry that was only armed is kept for a
 // while, since its poster is about to ask.
-func (h *waitHub) settle(id task.ID, end task.Settled, err error) {
+func (h *waitHub) settle(end waitEntry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.entries[id]; e != nil && !e.ended() {
-		e.end, e.err = end, err
+	if e := h.entries[end.id]; e != nil && !e.ended() {
+		e.state, e.tail, e.end, e.err = end.state, end.tail, end.end, end.err
 		close(e.done)
 	}
 }
@@ -189,8 +212,7 @@ func (h *waitHub) message(_ int, payload string) {
 			continue
 		}
 		if tail := r.bytes(int(n)); !r.bad {
-			end, err := settledTail(id, state, tail)
-			h.settle(id, end, err)
+			h.settle(waitEntry{id: id, state: state, tail: tail})
 		}
 	}
 	if len(missing) > 0 {

@@ -23,9 +23,12 @@ func (w *Worker) fetch(ctx context.Context, p *part) {
 				return
 			}
 		}
+		x.Into = p.jobs
 		got, err := w.exchange(s, &x)
 		if err == nil {
 			w.start(s, p, &x, &got)
+			p.jobs = got.Jobs[:0]
+			clear(p.jobs[:len(got.Jobs)])
 			continue
 		}
 		if errors.Is(err, task.ErrGone) {

@@ -7,7 +7,7 @@ import (
 )
 
 // part is one partition as its fetcher sees it. The pool's lock guards it, but
-// for sent, batch and due, which are the fetcher's alone.
+// for sent, batch, jobs and due, which are the fetcher's alone.
 type part struct {
 	partition int
 	wake      chan struct{} // holds one token, for a fetcher that is asleep
@@ -28,6 +28,7 @@ type part struct {
 	done  []task.Outcome // of attempts of the current session, to be sent
 	sent  []task.Outcome // of the exchange under way
 	batch []*attempt     // of the last answer
+	jobs  []task.Job     // room for the next answer's
 	due   time.Time      // when a delayed job is due that the fetcher asks for
 }
 

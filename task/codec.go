@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -24,8 +25,9 @@ func encode[T any](v T) (Data, error) {
 	}
 	enc := msgpack.GetEncoder()
 	defer msgpack.PutEncoder(enc)
-	var buf bytes.Buffer
-	enc.Reset(&buf)
+	buf, _ := buffers.Get().(*bytes.Buffer)
+	defer keep(buf)
+	enc.Reset(buf)
 	enc.SetCustomStructTag("json")
 	enc.UseCompactInts(true)
 	err := enc.Encode(v)
@@ -35,11 +37,24 @@ func encode[T any](v T) (Data, error) {
 	if err != nil {
 		return Data{}, fmt.Errorf("%w: cannot encode %T: %w", ErrInvalid, v, err)
 	}
-	b := buf.Bytes()
+	b := bytes.Clone(buf.Bytes())
 	if holdsMaps(reflect.TypeFor[T]()) {
 		b = sortMaps(b)
 	}
 	return Data{CodecMsgpack, b}, nil
+}
+
+// buffers are for encode, which would have to grow one each time.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKept is the largest buffer that is kept, in bytes: most inputs are small.
+const maxKept = 64 << 10
+
+func keep(buf *bytes.Buffer) {
+	if buf.Cap() <= maxKept {
+		buf.Reset()
+		buffers.Put(buf)
+	}
 }
 
 // decode decodes what encode has made of a T. It is safe on hostile bytes.

@@ -62,6 +62,8 @@ type Exchange struct {
 	Held int
 	// Children asks for jobs that were posted by jobs before all others, newest first.
 	Children bool
+	// Into has room for the jobs of the answer; a broker may use it or not.
+	Into []Job
 }
 
 // Exchanged is the answer to an [Exchange].
