@@ -193,7 +193,7 @@ func (s *scene) submit() error {
 		n := task.Node{Call: task.Call{Functions: []string{"f"}}}
 		n.Spec.Queue, n.Spec.Priority = "q", task.High
 		if i >= 3 {
-			n.Parents = []int{i % 3}
+			n.Parents = task.After(i % 3)
 		}
 		plan.Nodes = append(plan.Nodes, n)
 	}

@@ -436,7 +436,7 @@ func (k *machine) submit() {
 		n.ID = task.ID{}
 		for p := range i {
 			if k.below(5) < 2 {
-				n.Parents = append(n.Parents, p)
+				n.Parents = append(n.Parents, task.Edge{From: p})
 				j.open[p] = true
 				run.nodes[p].kids = append(run.nodes[p].kids, i)
 			}

@@ -113,7 +113,9 @@ func (s *scenario) post(ctx context.Context) error {
 }
 
 func (s *scenario) submit(ctx context.Context) error {
-	node := func(name string, parents ...int) task.Node { return task.Node{Call: fCall(name), Parents: parents} }
+	node := func(name string, parents ...int) task.Node {
+		return task.Node{Call: fCall(name), Parents: task.After(parents...)}
+	}
 	for _, plan := range []task.Plan{
 		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}},
 		{Name: "fails", Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},

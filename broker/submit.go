@@ -102,8 +102,8 @@ func (b *Broker) submitArgs(id task.RunID, nonce string, plan task.Plan) ([]any,
 			waits = 1
 			fields = append(fields, "p"+number(i), len(n.Parents))
 		}
-		for _, parent := range n.Parents {
-			kids[parent] = append(append(kids[parent], number(i)...), name)
+		for _, e := range n.Parents {
+			kids[e.From] = append(append(kids[e.From], number(i)...), name)
 		}
 		nodes = append(nodes, c.ID[:], it.value, it.pend, waits)
 	}

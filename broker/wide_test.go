@@ -20,7 +20,7 @@ func layers(widths ...int) task.Plan {
 			parents = append(parents, len(p.Nodes)-before+i)
 		}
 		for range width {
-			p.Nodes = append(p.Nodes, task.Node{Call: task.Call{Functions: []string{"f"}}, Parents: parents})
+			p.Nodes = append(p.Nodes, task.Node{Call: task.Call{Functions: []string{"f"}}, Parents: task.After(parents...)})
 		}
 		before = width
 	}

@@ -65,8 +65,9 @@ func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
 		n.Parent, n.Depth = parent.ID, parent.Depth+1
 		d := digestOf(&n.Call)
 		h.Write(d[:])
-		for _, from := range n.Parents {
-			h.Write(binary.BigEndian.AppendUint32(nil, uint32(from)))
+		for _, e := range n.Parents {
+			h.Write(binary.BigEndian.AppendUint32(nil, uint32(e.From)))
+			h.Write([]byte{byte(e.Accept)})
 		}
 	}
 	h.Write([]byte(p.Name))

@@ -25,7 +25,7 @@ var mapHolders sync.Map // reflect.Type to bool
 var (
 	customEncoder = reflect.TypeFor[msgpack.CustomEncoder]()
 	marshaler     = reflect.TypeFor[msgpack.Marshaler]()
-	reference     = reflect.TypeFor[interface{ isRef() }]()
+	reference     = refInterface
 )
 
 // findMaps looks for a map, and for what may hide one: an interface, or a type

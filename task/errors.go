@@ -54,6 +54,9 @@ var (
 	// ErrInvalid: the call was refused as it stands; to repeat it is useless.
 	ErrInvalid = errors.New("task: invalid")
 
+	// ErrPending: the job has not ended yet; see [Ended].
+	ErrPending = errors.New("task: the job has not ended yet")
+
 	// ErrCycle: the wait would never end, since what is waited for waits for
 	// the waiter.
 	ErrCycle = errors.New("task: these jobs would wait for each other for ever")

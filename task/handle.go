@@ -115,17 +115,70 @@ func Results[T any](ctx context.Context, hs []Handle[T]) ([]Result[T], error) {
 	}
 	out := make([]Result[T], len(ends))
 	for i, s := range ends {
-		if out[i].Err = s.Err(); out[i].Err == nil {
-			out[i].Value, out[i].Err = decode[T](s.Result)
-		}
+		_ = out[i].settle(s) // it is in there
 	}
 	return out, nil
 }
 
 // Result is how a job ended: with a value or with an error.
+//
+// A Ref[Result[T]], which [ResultOf] makes, lets a job start however the other one
+// ended.
 type Result[T any] struct {
 	Value T
-	Err   error // nil, a [*JobError], or why the value cannot be decoded
+	Err   error // nil, a [*JobError], [ErrPending], or why the value cannot be decoded
+}
+
+func (r *Result[T]) settle(s Settled) error {
+	if r.Err = s.Err(); r.Err == nil {
+		r.Value, r.Err = decode[T](s.Result)
+	}
+	return nil
+}
+
+func (*Result[T]) accept() Accept { return AcceptAny }
+
+// Opt is the value of a job that may have been skipped.
+//
+// A Ref[Opt[T]], which [OptOf] makes, lets a job start if the other one has
+// succeeded or was skipped.
+type Opt[T any] struct {
+	Value T
+	OK    bool // false: there is no value, since the job was skipped
+}
+
+func (o *Opt[T]) settle(s Settled) (err error) {
+	if s.State == Skipped {
+		return nil
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	o.OK = true
+	o.Value, err = decode[T](s.Result)
+	return err
+}
+
+func (*Opt[T]) accept() Accept { return AcceptSkip }
+
+// settler is a type that says more of a job's end than its value.
+type settler interface {
+	settle(s Settled) error
+	accept() Accept
+}
+
+// settled puts the end of a job into what into points to.
+func settled[T any](s Settled, into *T) (err error) {
+	if r, ok := any(into).(settler); ok {
+		return r.settle(s)
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if *into, err = decode[T](s.Result); err != nil {
+		return fmt.Errorf("result of job %v: %w", s.ID, err)
+	}
+	return nil
 }
 
 func readOne(ctx context.Context, p Port, id ID) (Record, error) {
@@ -152,11 +205,8 @@ func results[T any](ctx context.Context, p Port, ids []ID) ([]T, error) {
 	}
 	out := make([]T, len(ends))
 	for i, s := range ends {
-		if err := s.Err(); err != nil {
+		if err := settled(s, &out[i]); err != nil {
 			return nil, err
-		}
-		if out[i], err = decode[T](s.Result); err != nil {
-			return nil, fmt.Errorf("result of job %v: %w", s.ID, err)
 		}
 	}
 	return out, nil

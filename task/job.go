@@ -14,6 +14,9 @@ const (
 	CodecMsgpack Codec = 'm'
 	CodecJSON    Codec = 'j'
 	CodecBytes   Codec = 'b'
+	// CodecNode is no data but the number of a node of the same run, whose result is
+	// meant: see [NodeResult].
+	CodecNode Codec = 'n'
 )
 
 // Data is encoded data.
@@ -64,6 +67,15 @@ type Record struct {
 	ShortResult string
 	Result      Data      // of a succeeded job
 	Failures    []Failure // of failed attempts, in order
+}
+
+// settled returns the end of a job that has ended.
+func (r *Record) settled() Settled {
+	s := Settled{ID: r.ID, State: r.State, Result: r.Result}
+	if n := len(r.Failures); n > 0 && r.State != Succeeded {
+		s.Failure = r.Failures[n-1]
+	}
+	return s
 }
 
 // Settled is the end of a job as its waiters learn it.

@@ -10,8 +10,52 @@ import (
 type Node struct {
 	Call
 	Name    string // unique within the plan; default the function's name and the index
-	Parents []int  // indices of the nodes it waits for; each must be smaller than its own
+	Parents []Edge // the nodes it waits for, each once
+	// AtLeast is for a node with parents that may end in any way ([AcceptAny] and
+	// [AcceptSkip]): it starts as soon as so many of them have succeeded, and is
+	// skipped once too few are left. Zero waits for the end of all of them.
+	AtLeast int
 }
+
+// Edge says that a node waits for the end of another one.
+type Edge struct {
+	From   int // index of the parent, smaller than the node's own
+	Accept Accept
+}
+
+// After returns edges from nodes that must succeed.
+func After(nodes ...int) []Edge {
+	es := make([]Edge, len(nodes))
+	for i, n := range nodes {
+		es[i].From = n
+	}
+	return es
+}
+
+// Accept says which ends of a parent let a node start. With any other end the node
+// is skipped.
+type Accept uint8
+
+// The values of Accept.
+const (
+	AcceptSuccess Accept = iota // it must succeed
+	AcceptSkip                  // it must succeed or be skipped
+	AcceptAny                   // it must end
+	AcceptTrue                  // it must succeed with the result true
+	AcceptFalse                 // it must succeed with the result false
+)
+
+var acceptNames = [...]string{"success", "success or skipped", "any end", "true", "false"}
+
+func (a Accept) String() string {
+	if int(a) < len(acceptNames) {
+		return acceptNames[a]
+	}
+	return fmt.Sprintf("Accept(%d)", uint8(a))
+}
+
+// Soft reports whether a parent may end other than with success.
+func (a Accept) Soft() bool { return a == AcceptSkip || a == AcceptAny }
 
 // Plan is a graph of jobs that has been checked and can be submitted. The
 // index of a node is its number in the run's node IDs.
@@ -22,6 +66,13 @@ type Plan struct {
 	ID    ID
 	Name  string
 	Nodes []Node
+	// KeepGoing lets what does not depend on a failed node go on. Without it the run
+	// stops at the first failure that no other node accepts: nothing new starts, and
+	// what runs is told.
+	KeepGoing bool
+	// Deadline is how long the run may take, from its submission; then it stops and
+	// fails. Zero means as long as it takes.
+	Deadline time.Duration
 }
 
 // MaxParents bounds how many nodes one node may wait for directly.
@@ -35,6 +86,9 @@ func (p Plan) Validate() error {
 	}
 	if n := len(p.Nodes); n == 0 || n > MaxNodeNumber+1 {
 		errs = append(errs, fmt.Errorf("%w: plan %q has %d nodes, want 1 to %d", ErrInvalid, p.Name, n, MaxNodeNumber+1))
+	}
+	if p.Deadline < 0 || p.Deadline > MaxDelay {
+		errs = append(errs, fmt.Errorf("%w: the deadline of plan %q is %v, want 0 to %v", ErrInvalid, p.Name, p.Deadline, MaxDelay))
 	}
 	named := make(map[string]int)
 	for i := range p.Nodes {
@@ -72,14 +126,24 @@ func (n *Node) validate(i int) error {
 		errs = append(errs, fmt.Errorf("%w: %d parents, want at most %d", ErrInvalid, len(n.Parents), MaxParents))
 	}
 	seen := make(map[int]bool, len(n.Parents))
-	for _, p := range n.Parents {
-		if p < 0 || p >= i {
-			errs = append(errs, fmt.Errorf("%w: parent %d is not before it; order the nodes so that parents come first", ErrInvalid, p))
+	soft := 0
+	for _, e := range n.Parents {
+		if e.From < 0 || e.From >= i {
+			errs = append(errs, fmt.Errorf("%w: parent %d is not before it; order the nodes so that parents come first", ErrInvalid, e.From))
 		}
-		if seen[p] {
-			errs = append(errs, fmt.Errorf("%w: parent %d is named twice", ErrInvalid, p))
+		if seen[e.From] {
+			errs = append(errs, fmt.Errorf("%w: parent %d is named twice", ErrInvalid, e.From))
 		}
-		seen[p] = true
+		seen[e.From] = true
+		if e.Accept > AcceptFalse {
+			errs = append(errs, fmt.Errorf("%w: the edge from %d accepts %v", ErrInvalid, e.From, e.Accept))
+		}
+		if e.Accept.Soft() {
+			soft++
+		}
+	}
+	if n.AtLeast < 0 || n.AtLeast > soft {
+		errs = append(errs, fmt.Errorf("%w: AtLeast is %d, but %d parents may end in any way; take their results as task.Result or task.Opt", ErrInvalid, n.AtLeast, soft))
 	}
 	return errors.Join(errs...)
 }

@@ -41,8 +41,44 @@ func (r Ref[T]) Node() (graph uint64, node int, ok bool) {
 	return r.graph, r.node, r.form == refNode
 }
 
-// isRef tells Refs of any type from other types.
-func (Ref[T]) isRef() {}
+// ResultOf returns a Ref to the same job that stands for how it ended, whatever that
+// was: a node with such a Ref starts even if the job has failed.
+func ResultOf[T any](r Ref[T]) Ref[Result[T]] {
+	return Ref[Result[T]]{form: r.form, id: r.id, graph: r.graph, node: r.node, value: lift(r.value, func(v T) Result[T] { return Result[T]{Value: v} })}
+}
+
+// OptOf returns a Ref to the same job that stands for its value, if it was not
+// skipped: a node with such a Ref starts even if the job was skipped.
+func OptOf[T any](r Ref[T]) Ref[Opt[T]] {
+	return Ref[Opt[T]]{form: r.form, id: r.id, graph: r.graph, node: r.node, value: lift(r.value, func(v T) Opt[T] { return Opt[T]{v, true} })}
+}
+
+func lift[T, U any](v *T, f func(T) U) *U {
+	if v == nil {
+		return nil
+	}
+	u := f(*v)
+	return &u
+}
+
+// need says what r stands for; see [Needs].
+func (r Ref[T]) need() Need {
+	n := Need{Job: r.id, Graph: r.graph, Node: r.node}
+	if s, ok := any((*T)(nil)).(settler); ok {
+		n.Accept = s.accept()
+	}
+	switch r.form {
+	case refNode:
+		n.Kind = NeedNode
+	case refJob:
+		n.Kind = NeedJob
+	case refNothing:
+		n.Kind = NeedNothing
+	default:
+		n.Kind = NeedValue
+	}
+	return n
+}
 
 // Get returns the value r stands for. It waits for the job if that has not
 // ended; a job that did not succeed is a [*JobError]. Get fetches anew at every
@@ -89,6 +125,42 @@ func All[T any](ctx context.Context, rs []Ref[T]) ([]T, error) {
 	return out, nil
 }
 
+// Ended returns how the jobs stand, in order and without waiting for any: those that
+// have not ended have the error [ErrPending]. A node with [Node.AtLeast] begins
+// before all its parents have ended.
+func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error) {
+	p, err := port(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Result[T], len(rs))
+	var ids []ID
+	var places []int
+	for i, r := range rs {
+		if r.form == refValue {
+			out[i] = *r.value
+			continue
+		}
+		id, err := r.job(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ids, places = append(ids, id), append(places, i)
+	}
+	records, err := p.Read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range places {
+		if rec := &records[k]; !rec.State.Terminal() {
+			out[i].Err = fmt.Errorf("%w: %v", ErrPending, rec.ID)
+		} else {
+			_ = out[i].settle(rec.settled()) // it is in there
+		}
+	}
+	return out, nil
+}
+
 // job returns the ID of the job that r stands for, seen from the job in ctx.
 func (r Ref[T]) job(ctx context.Context) (ID, error) {
 	switch r.form {
@@ -107,6 +179,25 @@ func (r Ref[T]) job(ctx context.Context) (ID, error) {
 	default:
 		return ID{}, fmt.Errorf("%w: a zero Ref stands for nothing", ErrInvalid)
 	}
+}
+
+// NodeResult returns a payload that stands for the result of node i of the same run: a
+// node with this payload is given that result as its input, byte for byte.
+func NodeResult(i int) Data {
+	return Data{CodecNode, []byte{byte(i >> 16), byte(i >> 8), byte(i)}}
+}
+
+// resolve returns what a payload stands for.
+func resolve(ctx Context, d Data) (Data, error) {
+	if d.Codec != CodecNode {
+		return d, nil
+	}
+	run := ctx.Job().ID.Run()
+	if len(d.Bytes) != 3 || run.IsZero() {
+		return Data{}, Permanent(fmt.Errorf("%w: the payload is the result of a node, but the job is of no run", ErrInvalid))
+	}
+	s, err := await(ctx, ctx.a, run.Node(int(d.Bytes[0])<<16|int(d.Bytes[1])<<8|int(d.Bytes[2])))
+	return s.Result, err
 }
 
 // EncodeMsgpack implements [msgpack.CustomEncoder].

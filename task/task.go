@@ -240,6 +240,10 @@ func (d Decl[In, Out]) Do(ctx context.Context, in In, opts ...PostOption) (Out, 
 
 // Invoke implements [Handler].
 func (t Task[In, Out]) Invoke(ctx Context, payload Data) (Data, error) {
+	payload, err := resolve(ctx, payload)
+	if err != nil {
+		return Data{}, err
+	}
 	in, err := decode[In](payload)
 	if err != nil {
 		return Data{}, &Ruling{Verdict: Fail, Err: &DecodeError{Task: t.name, Err: err}}

@@ -254,10 +254,10 @@ func TestPlanReportsEveryFaultAtOnce(t *testing.T) {
 	err := Plan{Name: "a plan", Nodes: []Node{
 		{Call: good, Name: "same"},
 		{Call: unnamed, Name: "same"},
-		{Call: delayed, Parents: []int{0, 0}},
-		{Call: foreign, Parents: []int{3, -1}},
+		{Call: delayed, Parents: After(0, 0)},
+		{Call: foreign, Parents: After(3, -1)},
 		{Call: Declare[any, int]("t").Call(func() {})},
-		{Call: good, Parents: make([]int, MaxParents+1)},
+		{Call: good, Parents: make([]Edge, MaxParents+1)},
 	}}.Validate()
 	for _, want := range []string{
 		`the graph name "a plan"`, `nodes 0 and 1 are both named "same"`, "exactly one function, this one 0",
@@ -271,7 +271,7 @@ func TestPlanReportsEveryFaultAtOnce(t *testing.T) {
 	if err := (Plan{Name: "empty"}).Validate(); !isInvalid(err) || !strings.Contains(err.Error(), "0 nodes") {
 		t.Errorf("a plan without nodes: %v", err)
 	}
-	if err := (Plan{Name: "p", Nodes: []Node{{Call: good}, {Call: good, Parents: []int{0}}}}).Validate(); err != nil {
+	if err := (Plan{Name: "p", Nodes: []Node{{Call: good}, {Call: good, Parents: After(0)}}}).Validate(); err != nil {
 		t.Errorf("a good plan: %v", err)
 	}
 }

@@ -29,7 +29,7 @@ var planStories = stories{
 
 // node returns node fn of a plan, whose payload is its name.
 func node(fn, name string, parents ...int) task.Node {
-	return task.Node{Call: call(fn, name), Name: name, Parents: parents}
+	return task.Node{Call: call(fn, name), Name: name, Parents: task.After(parents...)}
 }
 
 // abc is the plan in which c waits for a and b.
@@ -306,7 +306,7 @@ func planNodes(s *stage) {
 func planRefused(s *stage) {
 	for what, spoil := range map[string]func(*task.Plan){
 		"a bad function":         func(p *task.Plan) { p.Nodes[1].Functions = []string{"not a name"} },
-		"a parent that is later": func(p *task.Plan) { p.Nodes[1].Parents = []int{2} },
+		"a parent that is later": func(p *task.Plan) { p.Nodes[1].Parents = task.After(2) },
 		"no nodes":               func(p *task.Plan) { p.Nodes = nil },
 		"a key":                  func(p *task.Plan) { p.Nodes[2].Spec.UniqueKey = "k" },
 		"a bad name":             func(p *task.Plan) { p.Name = "{}" },

@@ -86,7 +86,7 @@ func chain(s *stage) {
 	for i := range n {
 		p.Nodes = append(p.Nodes, node("f", fmt.Sprint(i)))
 		if i > 0 {
-			p.Nodes[i].Parents = []int{i - 1}
+			p.Nodes[i].Parents = task.After(i - 1)
 		}
 	}
 	id := s.submit(p)

@@ -342,7 +342,7 @@ func TestSubmittedPlansAreAnsweredForNodeByNode(t *testing.T) {
 	plan := task.Plan{Name: "p", Nodes: []task.Node{
 		{Call: square.Call(2)},
 		{Call: square.Call(3)},
-		{Call: notify.Call("done"), Parents: []int{0, 1}},
+		{Call: notify.Call("done"), Parents: task.After(0, 1)},
 	}}
 	ctx, rec := tasktest.New(t)
 	tasktest.Answer(rec, square, func(n int) (int, error) { return n * n, nil })
