@@ -8,23 +8,16 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// remindFor is how long beats remind a session of a cancelled attempt: several
-// beats of any lease that makes sense.
-const remindFor = 10 * 60 * 1000 // ms
-
 // maxCancel bounds one call of cancel.lua.
 const maxCancel = 128
 
-// Cancel implements [task.Port]: it ends a job, or all jobs of a run, as
-// cancelled, and returns the state it has then. Once it has returned, nothing of
-// it starts any more.
+// Cancel implements [task.Port]: it ends a job or a run as cancelled, and returns the
+// state it has then. Once it has returned, nothing of it starts any more; the nodes of
+// a large run end within seconds, some at each tick.
 func (b *Broker) Cancel(ctx context.Context, id task.ID) (task.State, error) {
 	p, err := b.partition(id)
 	if err != nil {
 		return 0, err
-	}
-	if id.Kind() == task.KindRun {
-		return b.cancelRun(ctx, p, id)
 	}
 	letters, err := b.cancelJobs(ctx, p, []task.ID{id})
 	if err != nil {
@@ -39,9 +32,9 @@ func (b *Broker) Cancel(ctx context.Context, id task.ID) (task.State, error) {
 // cancelJobs cancels at most maxCancel jobs of partition p and returns the
 // letters of the states that they have then.
 func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, error) {
-	args := []any{remindFor}
+	args := make([]any, len(ids))
 	for i := range ids {
-		args = append(args, ids[i][:])
+		args[i] = ids[i][:]
 	}
 	a, err := b.ask(ctx, b.scripts.cancel, p, args...)
 	if err == nil {
@@ -51,28 +44,6 @@ func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, 
 		err = fmt.Errorf("broker: cancel: %w: %d answers for %d questions", task.ErrDamaged, len(a.str(0)), len(ids))
 	}
 	return a.str(0), err
-}
-
-// cancelRun cancels the nodes of a run, parents first: what depends on them is
-// skipped, and starts no more.
-func (b *Broker) cancelRun(ctx context.Context, p int, id task.RunID) (task.State, error) {
-	run, err := b.Run(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	for from := 0; from < run.Nodes && run.State == task.Running; from += maxCancel {
-		var ids []task.ID
-		for i := from; i < min(from+maxCancel, run.Nodes); i++ {
-			ids = append(ids, id.Node(i))
-		}
-		if _, err := b.cancelJobs(ctx, p, ids); err != nil {
-			return 0, err
-		}
-	}
-	if run, err = b.Run(ctx, id); err != nil {
-		return 0, err
-	}
-	return run.State, nil
 }
 
 // runStates maps the states of runs.
@@ -96,7 +67,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	for i := range got {
 		s[i], _ = got[i].(string)
 	}
-	if s[1] == "" {
+	if runStates[s[1]] == 0 { // nothing is seen of one that has not come whole
 		return task.RunRecord{}, b.missing(id)
 	}
 	n := func(i int) int { v, _ := strconv.Atoi(s[i]); return v }

@@ -210,7 +210,7 @@ func followed(d *dump, run *mrun, parent, child *mjob, claimed map[task.ID]bool)
 		return d.ended(child.id) == 'K'
 	}
 	waits, _ := strconv.Atoi(d.fields("run:" + string(run.id[:]))["p"+number(child.node)])
-	return claimed[child.id] || waits < len(child.open) && d.ended(child.id) == 0
+	return claimed[child.id] || waits < len(child.parents)-len(child.heard) && d.ended(child.id) == 0
 }
 
 // drain lets one healthy worker do all that is left: everything ends, and it takes

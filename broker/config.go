@@ -27,6 +27,9 @@ type Config struct {
 	// copies one. Larger things are better stored elsewhere and named.
 	MaxPayload int
 	MaxResult  int
+	// MaxPlanBytes bounds the inputs of all nodes of one plan, in bytes: all of them are
+	// in the memory of who submits it, twice. Default 256 MiB, at most 1 GiB.
+	MaxPlanBytes int
 
 	// DeadRetention is how long dead letters are kept. Default 90 days, at least
 	// a minute; [task.Forever] keeps them until they are deleted.
@@ -65,11 +68,11 @@ const (
 	MaxData       = 256 << 20
 	MaxRetryFor   = 5 * time.Minute
 
-	// MaxPlanNodes and MaxPlanBytes bound a plan: it is stored by one script, and a
-	// script must not hold Redis up for longer than a few milliseconds. The payload
-	// of a plan of one node is bounded by Config.MaxPayload alone.
-	MaxPlanNodes = 1000
-	MaxPlanBytes = 16 << 20
+	DefaultMaxPlanBytes = 256 << 20
+	MaxPlanBytes        = 1 << 30
+
+	// MaxPlanNodes bounds a plan: a node takes some 400 bytes of Redis.
+	MaxPlanNodes = 1_000_000
 )
 
 func (c Config) withDefaults(cluster bool) Config {
@@ -81,6 +84,7 @@ func (c Config) withDefaults(cluster bool) Config {
 	c.Partitions = cmp.Or(c.Partitions, partitions)
 	c.MaxPayload = cmp.Or(c.MaxPayload, DefaultMaxData)
 	c.MaxResult = cmp.Or(c.MaxResult, DefaultMaxData)
+	c.MaxPlanBytes = cmp.Or(c.MaxPlanBytes, DefaultMaxPlanBytes)
 	c.DeadRetention = cmp.Or(c.DeadRetention, DefaultDeadRetention)
 	c.Poison = cmp.Or(c.Poison, DefaultPoison)
 	c.RetryFor = cmp.Or(c.RetryFor, DefaultRetryFor)
@@ -106,6 +110,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxResult < 1 || c.MaxResult > MaxData {
 		bad("MaxResult is %d, want 1 to %d", c.MaxResult, MaxData)
+	}
+	if c.MaxPlanBytes < 1 || c.MaxPlanBytes > MaxPlanBytes {
+		bad("MaxPlanBytes is %d, want 1 to %d", c.MaxPlanBytes, MaxPlanBytes)
 	}
 	if c.DeadRetention < time.Minute && c.DeadRetention != task.Forever {
 		bad("DeadRetention is %v, want at least 1m, or task.Forever", c.DeadRetention)

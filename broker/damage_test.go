@@ -40,7 +40,7 @@ func newScene(t *testing.T) *scene {
 	t.Helper()
 	cfg := testConfig
 	cfg.RetryFor = time.Millisecond
-	s := &scene{bench: newBench(t, cfg, edit{"lib/run", "EDGES, CHUNK = 1024,", "EDGES, CHUNK = 1,"}), ctx: t.Context()}
+	s := &scene{bench: newBench(t, cfg, edit{"lib/follow", "EDGES, CHUNK, KID = 1024,", "EDGES, CHUNK, KID = 1,"}), ctx: t.Context()}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -97,6 +97,8 @@ func newScene(t *testing.T) *scene {
 	must(s.b.Note(s.ctx, others[3], task.Note{Text: &text}))
 	must(s.edge(others[4], edgeOf([]task.ID{s.run})))
 	must(s.watch(others[3].ID, s.run))
+	must(s.wideRun())
+	must(s.halfRun())
 	s.held, s.node = others[3:], nodes[2]
 	must(s.save())
 	d, err := s.dump(s.ctx)
@@ -197,9 +199,34 @@ func (s *scene) submit() error {
 		}
 		plan.Nodes = append(plan.Nodes, n)
 	}
-	args, err := s.b.submitArgs(s.run, fmt.Sprint("nonce", s.calls), plan)
+	parts, err := s.b.parts(s.run, fmt.Sprint("nonce", s.calls), &plan)
 	if err == nil {
-		_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, args...)
+		_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, parts[0]...)
+	}
+	return err
+}
+
+// wideRun submits a run that nobody serves, of which some nodes stand in line.
+func (s *scene) wideRun() error {
+	return s.parts(258, 1)
+}
+
+// halfRun submits half of a run.
+func (s *scene) halfRun() error { return s.parts(maxPart+1, 1) }
+
+// parts submits the first parts of a run of nodes that nobody serves.
+func (s *scene) parts(nodes, parts int) error {
+	s.calls++
+	plan := task.Plan{Name: "plan", Nodes: make([]task.Node, nodes)}
+	for i := range plan.Nodes {
+		plan.Nodes[i].Functions, plan.Nodes[i].Spec.Queue = []string{"z"}, "z"
+	}
+	id := task.NewID(testBegin, task.KindRun, task.ClassFor(0), uint32(s.calls), 0, 0)
+	args, err := s.b.parts(id, fmt.Sprint("nonce", s.calls), &plan)
+	for i := range parts {
+		if err == nil {
+			_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, args[i]...)
+		}
 	}
 	return err
 }

@@ -215,6 +215,7 @@ func (s *stored) checkPlaces(cfg FsckConfig) {
 			places = append(places, "listed")
 		}
 		switch {
+		case len(places) == 0 && s.stopping(id): // who claims drops it, and the sweep ends it
 		case len(places) == 0:
 			s.brokenf(RulePlace, "jobs", id, "is nowhere: not owned, delayed, blocked or dead, and not in list %s", j.pend)
 		case len(places) > 1:
@@ -262,6 +263,10 @@ func (s *stored) checkDelayed() {
 		id, r := task.ID([]byte(m[:16])), reader{b: m, i: 16}
 		epoch, pend := uint32(r.uint(3)), m[19:]
 		switch j := s.jobs[id]; {
+		case id.Kind() == task.KindRun:
+			if r := s.runs[id]; r == nil || r.over {
+				s.brokenf(RulePlace, "delayed", id, "is the deadline of a run that is over")
+			}
 		case j == nil:
 			s.brokenf(RulePlace, "delayed", id, "is to be woken, but does not exist")
 		case j.epoch != epoch || j.pend != pend:
@@ -272,13 +277,23 @@ func (s *stored) checkDelayed() {
 	}
 }
 
-// blocked reports whether id is a node that waits for parents.
+// blocked reports whether id is a node that waits for parents, or for its place.
 func (s *stored) blocked(id task.ID) bool {
 	if id.Kind() != task.KindNode {
 		return false
 	}
 	r := s.runs[id.Run()]
-	return r != nil && r.waits[id.Number()] > 0
+	if r == nil {
+		return false
+	}
+	_, waits := r.waits[id.Number()]
+	return waits
+}
+
+// stopping reports whether id is a node of a run that was stopped.
+func (s *stored) stopping(id task.ID) bool {
+	r := s.runs[id.Run()]
+	return r != nil && r.stop
 }
 
 // checkLists asks that lists that are not empty can be found.
@@ -312,6 +327,9 @@ func (s *stored) checkLists() {
 func (s *stored) checkCounts() {
 	want := map[string]int{}
 	for id, j := range s.jobs {
+		if s.hidden(id) {
+			continue // it is counted when the run begins
+		}
 		state := "r"
 		_, owned := s.hashes["own"][string(id[:])]
 		switch {

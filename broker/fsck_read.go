@@ -28,7 +28,8 @@ type stored struct {
 	ended   map[task.ID]byte           // state letters of nodes that have records
 	both    []task.ID                  // jobs that have a record as well
 	runs    map[task.ID]*storedRun
-	rest    map[task.ID]int // of nodes in cont, the first chunk that was not followed yet
+	lines   map[task.ID][]string // of runs: nodes that wait for a place
+	rest    map[task.ID]int      // of nodes in cont, the first chunk that was not followed yet
 	idems   map[string]string
 
 	records, lost, stale, unknown, more int
@@ -63,12 +64,12 @@ var keyKinds = map[string]keyKind{
 	"jobs": {"hash", never}, "own": {"hash", never}, "last": {"hash", never}, "workers": {"hash", never},
 	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
-	"dead": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
+	"dead": {"zset", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
 	"scan": {"string", never}, "lease": {"string", never}, "alone": {"string", always},
 
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
-	"res:": {"hash", depends}, "run:": {"hash", depends}, "idem:": {"string", depends},
+	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "idem:": {"string", depends},
 }
 
 func newStored(b *Broker, p int) *stored {
@@ -76,7 +77,7 @@ func newStored(b *Broker, p int) *stored {
 		b: b, p: p, prefix: b.prefixes[p],
 		keys: map[string]map[string]keyInfo{}, jobs: map[task.ID]*storedJob{},
 		hashes: map[string]map[string]string{}, scores: map[string]map[string]float64{},
-		members: map[string]map[string]bool{}, ended: map[task.ID]byte{}, runs: map[task.ID]*storedRun{},
+		members: map[string]map[string]bool{}, ended: map[task.ID]byte{}, runs: map[task.ID]*storedRun{}, lines: map[task.ID][]string{},
 		rest: map[task.ID]int{}, idems: map[string]string{},
 	}
 }
@@ -102,7 +103,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "queues", "cont", "live:", "run:", "idem:"},
+		{"own", "unique", "hooks", "notes", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk
@@ -244,14 +245,17 @@ func (s *stored) walk(kind, rest, peek string) *walk {
 		w.ask, w.take = scan("HSCAN"), func(items []any) { s.takeRun(rest, items) }
 	case kind == "idem:":
 		w.ask, w.take = func(string) []any { return []any{"GET", key} }, func(items []any) { s.takeIdem(rest, items) }
-	case kind == "pend:" || kind == "cont":
+	case kind == "pend:" || kind == "cont" || kind == "line:":
 		w.ask = func(cursor string) []any {
 			n, _ := strconv.Atoi(cursor)
 			return []any{"LRANGE", key, n, n + walkCount - 1}
 		}
 		w.take = func(items []any) { s.takeEntries(rest, items) }
-		if kind == "cont" {
+		switch kind {
+		case "cont":
 			w.take = s.takeRest
+		case "line:":
+			w.take = func(items []any) { s.takeLine(rest, items) }
 		}
 	case keyKinds[kind].typ == "zset":
 		w.ask, w.take = scan("ZSCAN"), func(items []any) { s.takeScores(kind, items) }

@@ -13,7 +13,12 @@ type storedRun struct {
 	counts map[byte]int // by state letter
 	over   bool         // it has a time at which it ended
 	failed bool         // it has the first failure
+	stop   bool         // nothing new of it may start
+	flying int          // nodes that have started and not ended
+	lined  int          // entries of its line
+	taken  map[int]bool // nodes whose failure all their children take
 	waits  map[int]int  // by node, how many parents it waits for
+	soft   map[int]int  // by node, how many of those that may end in any way it waits for
 	kids   map[int]map[int]string
 	names  map[byte]string
 	bad    bool // it cannot be judged
@@ -30,8 +35,24 @@ func (s *stored) takeRest(items []any) {
 			continue
 		}
 		id, ok := s.idOf("cont", raw)
+		if id.Kind() == task.KindRun {
+			continue // it is swept, or its line is looked at
+		}
 		if old, has := s.rest[id]; ok && (!has || chunk < old) {
 			s.rest[id] = chunk
+		}
+	}
+}
+
+// takeLine takes entries of a run's line: number, and the byte of a pend name.
+func (s *stored) takeLine(name string, items []any) {
+	id, ok := s.idOf("line:"+name, name)
+	for _, item := range items {
+		e := asText(item)
+		if len(e) != 4 {
+			s.brokenf(RuleForm, "line:"+name, id, "%+q is not an entry", e)
+		} else if ok {
+			s.lines[id] = append(s.lines[id], e)
 		}
 	}
 }
@@ -45,7 +66,10 @@ func (s *stored) takeRun(name string, items []any) {
 	}
 	r := s.runs[id]
 	if r == nil {
-		r = &storedRun{counts: map[byte]int{}, waits: map[int]int{}, kids: map[int]map[int]string{}, names: map[byte]string{}}
+		r = &storedRun{
+			counts: map[byte]int{}, taken: map[int]bool{}, waits: map[int]int{}, soft: map[int]int{},
+			kids: map[int]map[int]string{}, names: map[byte]string{},
+		}
 		s.runs[id] = r
 	}
 	for ; len(items) >= 2; items = items[2:] {
@@ -66,9 +90,22 @@ func (r *storedRun) set(f, v string) bool {
 	case f == "f":
 		r.failed = true
 		return v != ""
+	case f == "stop":
+		r.stop = true
+		return v == "F" || v == "C"
+	case f == "d":
+		return v != ""
+	case f == "keep" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
+		return count
+	case f == "w":
+		r.flying = n
+		return count
+	case f == "l":
+		r.lined = n
+		return count
 	case f == "state":
 		r.state = v
-		return runStates[v] != 0
+		return runStates[v] != 0 || v == "-" || v == "x"
 	case f == "n":
 		r.nodes = n
 		return count && n > 0
@@ -82,14 +119,22 @@ func (r *storedRun) set(f, v string) bool {
 		return count
 	case len(f) == 4 && f[0] == 'p':
 		r.waits[place(f[1:])] = n
-		return count && n > 0
+		return count
+	case len(f) == 4 && f[0] == 'o':
+		if len(v) == 6 {
+			r.soft[place(f[1:])] = place(v)
+		}
+		return len(v) == 6 && place(v) > 0 && place(v) >= place(v[3:])
+	case len(f) == 4 && f[0] == 't':
+		r.taken[place(f[1:])] = true
+		return v == ""
 	case len(f) == 7 && f[0] == 'k':
 		i := place(f[1:4])
 		if r.kids[i] == nil {
 			r.kids[i] = map[int]string{}
 		}
 		r.kids[i][place(f[4:])] = v
-		return v != "" && len(v)%4 == 0 && len(v) <= 4*kidsPerChunk
+		return v != "" && len(v)%kidLen == 0 && len(v) <= kidLen*kidsPerChunk
 	case len(f) == 2 && f[0] == 'q':
 		r.names[f[1]] = v
 		return goodPend(v)
@@ -100,18 +145,23 @@ func (r *storedRun) set(f, v string) bool {
 // place reads a number of three bytes.
 func place(s string) int { return int(s[0])<<16 | int(s[1])<<8 | int(s[2]) }
 
-// edge is a parent of a node, and in which chunk of its children it has the node.
-type edge struct{ parent, chunk int }
+// edge is a parent of a node, in which chunk of its children it has the node, and
+// which of its ends the node accepts.
+type edge struct {
+	parent, chunk int
+	accept        task.Accept
+}
 
 // parents turns the children of all nodes around.
 func (r *storedRun) parents() (map[int][]edge, bool) {
 	m, ok := map[int][]edge{}, true
 	for parent, chunks := range r.kids {
 		for chunk, kids := range chunks {
-			for ; len(kids) >= 4; kids = kids[4:] {
+			for ; len(kids) >= kidLen; kids = kids[kidLen:] {
 				child := place(kids)
-				m[child] = append(m[child], edge{parent, chunk})
-				ok = ok && parent < child && child < r.nodes && r.names[kids[3]] != ""
+				e := edge{parent, chunk, task.Accept(kids[4])}
+				m[child] = append(m[child], e)
+				ok = ok && parent < child && child < r.nodes && r.names[kids[3]] != "" && e.accept <= task.AcceptFalse
 			}
 		}
 	}
@@ -133,6 +183,21 @@ func (s *stored) checkRuns() {
 		if r.bad {
 			continue // said already
 		}
+		if r.staged() {
+			if _, ok := s.scores["staged"][string(id[:])]; !ok {
+				s.brokenf(RuleRun, key, id, "was not submitted whole, and nobody will remove it: it is not in staged")
+			}
+			roots := 0
+			for _, waits := range r.waits {
+				if waits == 0 {
+					roots++
+				}
+			}
+			if n := len(s.lines[id]); n != roots && r.state == "-" {
+				s.brokenf(RuleRun, key, id, "%d of its nodes are to begin with, but %d stand in its line", roots, n)
+			}
+			continue
+		}
 		ended := r.state != "a"
 		s.checkExpiry(key, id, s.keys["run:"][string(id[:])], ended, id.Class())
 		if info, ok := s.keys["res:"][bucket]; ok {
@@ -150,6 +215,15 @@ func (s *stored) checkRuns() {
 			s.brokenf(RuleRun, "jobs", id, "is a node of a run that does not exist")
 		}
 	}
+}
+
+// staged reports whether parts of r are missing: nothing of it is seen yet.
+func (r *storedRun) staged() bool { return r.state == "-" || r.state == "x" }
+
+// hidden reports whether id is a node of a run that is not seen yet.
+func (s *stored) hidden(id task.ID) bool {
+	r := s.runs[id.Run()]
+	return r != nil && r.staged()
 }
 
 // nodeState returns the letter of a node's state: of the end it came to, 'j' if it
@@ -188,43 +262,74 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 	want := "a"
 	switch {
 	case over < r.nodes:
-	case counts['F'] > 0:
+	case r.failed:
 		want = "F"
-	case counts['C'] > 0:
+	case counts['C'] > 0 || r.stop && r.state == "C":
 		want = "C"
 	default:
 		want = "S"
 	}
-	if r.state != want || r.over != (want != "a") || r.failed != (counts['F'] > 0) {
+	if r.state != want || r.over != (want != "a") {
 		s.brokenf(RuleRun, key, id, "its state is %q (with an end: %t, with a failure: %t), want %q: %d of %d nodes have ended, %d failed",
 			r.state, r.over, r.failed, want, over, r.nodes, counts['F'])
 	}
+	flying, lined := 0, map[int]int{}
+	for _, e := range s.lines[id] {
+		lined[place(e)]++
+	}
+	if n := len(s.lines[id]); n != r.lined {
+		s.brokenf(RuleRun, key, id, "l is %d, but %d stand in its line", r.lined, n)
+	}
 	for i, state := range states {
-		s.checkNode(key, id, r, parents[i], states, i, state)
+		if _, waits := r.waits[i]; state == 'j' && !waits {
+			flying++
+		}
+		if state == 'F' && !r.taken[i] && !r.failed {
+			s.brokenf(RuleRun, key, id.Node(i), "has failed, and nothing takes that, but the run has no failure")
+		}
+		if !r.stop {
+			s.checkNode(key, id, r, parents[i], states, i, state, lined[i])
+		}
+	}
+	if flying != r.flying {
+		s.brokenf(RuleRun, key, id, "w is %d, but %d nodes have started and not ended", r.flying, flying)
 	}
 }
 
 // checkNode asks that node i waits for those of its parents that have not
 // succeeded, as far as their ends were followed.
-func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []edge, states []byte, i int, state byte) {
-	open, broken := 0, 0
+func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []edge, states []byte, i int, state byte, lined int) {
+	open, soft, broken := 0, 0, 0
 	for _, e := range parents {
 		first, left := s.rest[id.Node(e.parent)]
+		end := states[e.parent]
 		switch {
-		case states[e.parent] == 'j' || left && e.chunk >= first:
-			open++
-		case states[e.parent] != 'S':
+		case end == 'j' || left && e.chunk >= first:
+			if soft++; !e.accept.Soft() {
+				soft--
+				open++
+			}
+		case e.accept == task.AcceptAny, e.accept == task.AcceptSkip && end == 'K', end == 'S':
+		default:
 			broken++
 		}
 	}
 	waits, blocked := r.waits[i]
+	if left, ok := r.soft[i]; ok && state == 'j' {
+		open++
+		if left != soft {
+			s.brokenf(RuleRun, key, id.Node(i), "waits for %d parents that may end in any way, but %d have not ended", left, soft)
+		}
+	}
 	node := id.Node(i)
 	switch {
 	case state != 'j' && blocked:
 		s.brokenf(RuleRun, key, node, "has ended, but waits for %d parents", waits)
 	case state == 'j' && broken > 0:
-		s.brokenf(RuleRun, key, node, "is live, though %d of its parents did not succeed", broken)
+		s.brokenf(RuleRun, key, node, "is live, though %d of its parents did not end as it must", broken)
 	case state == 'j' && waits != open:
 		s.brokenf(RuleRun, key, node, "waits for %d parents, but %d have not succeeded", waits, open)
+	case state == 'j' && blocked && waits == 0 && lined != 1:
+		s.brokenf(RuleRun, key, node, "waits for its place in line, where it stands %d times", lined)
 	}
 }

@@ -20,16 +20,17 @@ func planOf(n int) task.Plan {
 
 func TestPlansOverTheirLimitsAreRefused(t *testing.T) {
 	t.Parallel()
-	b := open(t, redistest.Shared(t).URL(), Config{MaxPayload: MaxPlanBytes})
+	const maxBytes = 16 << 20
+	b := open(t, redistest.Shared(t).URL(), Config{MaxPayload: maxBytes, MaxPlanBytes: maxBytes})
 	lists, large := planOf(maxPendNames+1), planOf(3)
 	for i := range lists.Nodes {
 		lists.Nodes[i].Functions = []string{fmt.Sprint("f", i)}
 	}
 	for i := range large.Nodes {
-		large.Nodes[i].Payload.Bytes = bytes.Repeat([]byte("x"), MaxPlanBytes/2)
+		large.Nodes[i].Payload.Bytes = bytes.Repeat([]byte("x"), maxBytes/2)
 	}
 	for what, p := range map[string]task.Plan{
-		"too many nodes": planOf(MaxPlanNodes + 1), "too many lists": lists, "too many bytes": large,
+		"too many nodes": {Name: "p", Nodes: make([]task.Node, MaxPlanNodes+1)}, "too many lists": lists, "too many bytes": large,
 	} {
 		_, err := b.Submit(t.Context(), p)
 		wantErr(t, "Submit with "+what, err, task.ErrTooLarge)
@@ -41,7 +42,7 @@ func TestPlansOverTheirLimitsAreRefused(t *testing.T) {
 	one := planOf(1)
 	one.Nodes[0].Payload.Bytes = large.Nodes[0].Payload.Bytes
 	lists.Nodes = lists.Nodes[1:]
-	for what, p := range map[string]task.Plan{"a large node": one, "many nodes": planOf(MaxPlanNodes), "many lists": lists} {
+	for what, p := range map[string]task.Plan{"a large node": one, "many nodes": planOf(3*maxPart + 1), "many lists": lists} {
 		if _, err := b.Submit(t.Context(), p); err != nil {
 			t.Errorf("Submit with %s: %v", what, err)
 		}

@@ -11,17 +11,27 @@ import (
 
 // slowly lets a script follow the children of one node only, so that most edges are
 // continuations. Then they may be followed late.
-var slowly = edit{"lib/run", "local EDGES, CHUNK = 1024,", "local EDGES, CHUNK = 1,"}
+var slowly = edit{"lib/follow", "local EDGES, CHUNK, KID = 1024,", "local EDGES, CHUNK, KID = 1,"}
 
 // sparsely lets a claim bring little more than one job.
 var sparsely = edit{"lib/judge", "local MAXBYTES = 4194304", "local MAXBYTES = 60"}
 
+// narrow is how many nodes of a run may have started and not ended, with narrowly.
+const narrow = 2
+
+// narrowly lets most nodes of a run stand in line.
+var narrowly = edit{"lib/line", "local WINDOW = 256", "local WINDOW = 2"}
+
 // check runs the model against the broker, about 60 steps a case.
-func check(t *testing.T, lazy bool, edits ...edit) {
+func check(t *testing.T, edits ...edit) {
 	t.Parallel()
 	n := newBench(t, testConfig, edits...)
+	first := edit{}
+	if len(edits) > 0 {
+		first = edits[0]
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		k := newMachine(t.Context(), n, rapidDice{rt}, lazy, rt.Fatalf)
+		k := newMachine(t.Context(), n, rapidDice{rt}, first, rt.Fatalf)
 		rt.Repeat(map[string]func(*rapid.T){"step": func(rt *rapid.T) {
 			k.dice = rapidDice{rt}
 			k.step()
@@ -32,16 +42,19 @@ func check(t *testing.T, lazy bool, edits ...edit) {
 }
 
 // TestModel asks that the broker does what the model says, whatever happens.
-func TestModel(t *testing.T) { check(t, false) }
+func TestModel(t *testing.T) { check(t) }
 
 // TestModelOfContinuations asks the same where a script follows few edges.
-func TestModelOfContinuations(t *testing.T) { check(t, true, slowly) }
+func TestModelOfContinuations(t *testing.T) { check(t, slowly) }
+
+// TestModelOfNarrowRuns asks the same where few nodes of a run may be under way.
+func TestModelOfNarrowRuns(t *testing.T) { check(t, narrowly) }
 
 // TestModelOfLargeEnvelopes asks that jobs which do not fit an answer any more stay
 // where they were, for those who take the oldest and for those who take the newest.
 func TestModelOfLargeEnvelopes(t *testing.T) {
 	t.Parallel()
-	k := newMachine(t.Context(), newBench(t, testConfig, sparsely), seedDice{rand.New(rand.NewPCG(1, 1))}, false, t.Fatalf)
+	k := newMachine(t.Context(), newBench(t, testConfig, sparsely), seedDice{rand.New(rand.NewPCG(1, 1))}, sparsely, t.Fatalf)
 	s := &msession{id: task.SessionID{1}, ttl: 30_000, queues: testQueues, functions: testFunctions, numbers: map[int]uint64{}}
 	k.enter(s)
 	for range 8 {

@@ -97,9 +97,12 @@ const (
 // testConfig is for benches on which machines work.
 var testConfig = Config{Namespace: "model", Poison: testPoison, DeadRetention: testKeep}
 
-func newMachine(ctx context.Context, n *bench, d dice, lazy bool, fail func(string, ...any)) *machine {
+// newMachine begins a story on n, whose scripts have an edit that the model must know of.
+func newMachine(ctx context.Context, n *bench, d dice, first edit, fail func(string, ...any)) *machine {
 	k := &machine{dice: d, n: n, b: n.b, m: newModel(testPoison, testKeep.Milliseconds()), ctx: ctx}
-	k.m.lazy = lazy
+	if k.m.lazy = first == slowly; first == narrowly {
+		k.m.window = narrow
+	}
 	k.fail = func(format string, args ...any) {
 		fail("%s\nafter:\n  %s", fmt.Sprintf(format, args...), strings.Join(k.trace, "\n  "))
 	}
@@ -169,7 +172,7 @@ var moves = []struct {
 }{
 	{14, "exchange", (*machine).exchange},
 	{7, "post", (*machine).post},
-	{2, "submit", (*machine).submit},
+	{6, "submit", (*machine).submit},
 	{2, "join", (*machine).join},
 	{2, "beat", (*machine).beat},
 	{1, "leave", (*machine).leave},
@@ -427,33 +430,45 @@ func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
 func (k *machine) submit() {
 	id := k.newID(task.KindRun)
 	run := &mrun{id: id}
-	plan := task.Plan{Name: "plan"}
+	plan := task.Plan{Name: "plan", KeepGoing: k.m.lazy || k.one(2)}
+	run.keep = plan.KeepGoing
 	for i := range 1 + k.below(6) {
 		j := k.spec()
-		j.id, j.run, j.node, j.open = id.Node(i), run, i, map[int]bool{}
+		j.id, j.run, j.node = id.Node(i), run, i
 		j.route, j.lane = pick(k, testFunctions), pick(k, []byte("nnh"))
 		n := task.Node{Call: k.call(j)}
 		n.ID = task.ID{}
 		for p := range i {
 			if k.below(5) < 2 {
-				n.Parents = append(n.Parents, task.Edge{From: p})
-				j.open[p] = true
+				n.Parents = append(n.Parents, task.Edge{From: p, Accept: k.accept()})
 				run.nodes[p].kids = append(run.nodes[p].kids, i)
 			}
 		}
+		soft := 0
+		for _, e := range n.Parents {
+			if e.Accept.Soft() {
+				soft++
+			}
+		}
+		if soft > 0 && k.one(2) {
+			n.AtLeast = 1 + k.below(soft)
+		}
+		j.parents, j.atLeast = n.Parents, n.AtLeast
 		run.nodes = append(run.nodes, j)
 		plan.Nodes = append(plan.Nodes, n)
 	}
 	k.logf("submit %v: %s", id, describe(run))
 	k.must(plan.Validate())
-	args, err := k.b.submitArgs(id, fmt.Sprintf("nonce%d", k.serial), plan)
+	parts, err := k.b.parts(id, fmt.Sprintf("nonce%d", k.serial), &plan)
 	k.must(err)
-	a, err := k.b.ask(k.ctx, k.b.scripts.submit, 0, args...)
-	if err != nil || a.status != "OK" {
-		k.fail("submit: %q, %v", a.status, err)
+	for _, args := range parts {
+		a, err := k.b.ask(k.ctx, k.b.scripts.submit, 0, args...)
+		if err != nil || a.status != "OK" {
+			k.fail("submit: %q, %v", a.status, err)
+		}
+		k.again("submit")
+		k.past = append(k.past, pastCall{what: "submit", args: k.n.rec.args, reply: k.n.rec.reply})
 	}
-	k.again("submit")
-	k.past = append(k.past, pastCall{what: "submit", args: k.n.rec.args, reply: k.n.rec.reply})
 	k.runs = append(k.runs, run)
 	k.m.submit(run)
 }
@@ -461,9 +476,19 @@ func (k *machine) submit() {
 func describe(r *mrun) string {
 	var out []string
 	for _, j := range r.nodes {
-		out = append(out, fmt.Sprintf("%d in %s after %v", j.node, j.list(), slices.Sorted(maps.Keys(j.open))))
+		out = append(out, fmt.Sprintf("%d in %s after %v (at least %d)", j.node, j.list(), j.parents, j.atLeast))
 	}
-	return strings.Join(out, "; ")
+	return fmt.Sprintf("keep going %t: %s", r.keep, strings.Join(out, "; "))
+}
+
+// accept draws which ends of a parent a node accepts.
+func (k *machine) accept() task.Accept {
+	if k.m.lazy {
+		return task.AcceptSuccess
+	}
+	return pick(k, []task.Accept{
+		task.AcceptSuccess, task.AcceptSuccess, task.AcceptSkip, task.AcceptAny, task.AcceptAny, task.AcceptTrue, task.AcceptFalse,
+	})
 }
 
 var testVerdicts = []task.Verdict{
@@ -490,7 +515,10 @@ func (k *machine) outcomes(s *msession) (done []task.Outcome, thens []then) {
 		o := task.Outcome{Lease: l, Verdict: pick(k, testVerdicts)}
 		switch o.Verdict {
 		case task.Succeed:
-			o.Result = task.Data{Codec: task.CodecBytes, Bytes: fmt.Appendf(nil, "result %d", len(k.trace))}
+			o.Result = pick(k, []task.Data{
+				{Codec: task.CodecBytes, Bytes: fmt.Appendf(nil, "result %d", len(k.trace))},
+				{Codec: task.CodecMsgpack, Bytes: []byte{0xc2}}, {Codec: task.CodecMsgpack, Bytes: []byte{0xc3}},
+			})
 		case task.Retry, task.Fail:
 			o.Failure = task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
 		default:
@@ -674,13 +702,12 @@ func (k *machine) cancelRun() {
 	k.logf("cancel run %v", run.id)
 	state, err := k.b.Cancel(k.ctx, run.id)
 	k.must(err)
-	after := k.dump()
-	for _, j := range run.nodes {
-		if k.m.lazy && after.ended(j.id) == 'K' {
-			k.catchUp(after, nil)
-		}
-		k.m.cancel(j.id)
+	if before, _ := run.record(); before == task.Running {
+		run.cancelled = true
+		k.m.stop(run, task.Cancelled)
+		run.due = nil
 	}
+	k.again("cancel")
 	if want, _ := run.record(); state != want && !k.m.lazy {
 		k.fail("cancel run: %v, want %v", state, want)
 	}

@@ -31,7 +31,9 @@ type model struct {
 	swept    map[string]int
 	loose    map[string]int // lists whose first so many were put there in any order
 	revoked  map[task.SessionID]map[task.ID]bool
-	lazy     bool // edges may be followed some time after the end that opens them
+	lazy     bool    // edges may be followed some time after the end that opens them
+	window   int     // how many nodes of a run may have started and not ended
+	later    []*mjob // released by this move, in order
 }
 
 // mjob is a job.
@@ -54,16 +56,24 @@ type mjob struct {
 	began, ended        int64
 	note                string
 
-	run  *mrun
-	node int
-	open map[int]bool // parents that have not succeeded
-	kids []int
+	run     *mrun
+	node    int
+	parents []task.Edge
+	atLeast int
+	heard   map[int]bool // parents of whose end it has heard
+	kids    []int
 }
 
 type mrun struct {
-	id    task.ID
-	nodes []*mjob
-	due   [][2]int // lazy: edges from ended parents that were not followed yet
+	id        task.ID
+	nodes     []*mjob
+	due       [][2]int // lazy: edges from ended parents that were not followed yet
+	keep      bool
+	failed    bool // by a failure that no child takes
+	stopped   bool
+	cancelled bool
+	ahead     []*mjob // released by this move while there was no place
+	line      []*mjob // those that wait for a place among those that have started
 }
 
 type msession struct {
@@ -82,7 +92,7 @@ func newModel(poison int, keepDead int64) *model {
 		poison: poison, keepDead: keepDead, jobs: map[task.ID]*mjob{}, lists: map[string][]*mjob{},
 		sessions: map[task.SessionID]*msession{}, runs: map[task.ID]*mrun{}, unique: map[string]*mjob{},
 		idem: map[string]*mjob{}, posted: map[string]int{}, swept: map[string]int{}, loose: map[string]int{},
-		revoked: map[task.SessionID]map[task.ID]bool{},
+		revoked: map[task.SessionID]map[task.ID]bool{}, window: 256,
 	}
 }
 
@@ -148,8 +158,12 @@ func (m *model) submit(r *mrun) {
 	m.runs[r.id] = r
 	for _, j := range r.nodes {
 		m.add(j)
-		if j.state = task.Blocked; len(j.open) == 0 {
+		switch j.state = task.Blocked; {
+		case len(j.parents) > 0:
+		case r.flying() < m.window:
 			m.ready(j, false)
+		default:
+			r.line = append(r.line, j)
 		}
 	}
 }
@@ -167,34 +181,166 @@ func (m *model) end(j *mjob, s task.State) {
 
 // settle follows the edges from nodes that have ended.
 func (m *model) settle(work []*mjob) {
+	var runs []*mrun
 	for ; len(work) > 0; work = work[1:] {
 		j := work[0]
 		if j.run == nil {
 			continue
 		}
+		if !slices.Contains(runs, j.run) {
+			runs = append(runs, j.run)
+		}
+		if j.state == task.Failed && !j.taken() {
+			if j.run.failed = true; !j.run.keep {
+				m.stop(j.run, task.Skipped)
+			}
+		}
 		for _, i := range j.kids {
 			if m.lazy {
 				j.run.due = append(j.run.due, [2]int{j.node, i})
-				continue
+			} else if !j.run.stopped {
+				work = append(work, m.follow(j, j.run.nodes[i])...)
 			}
-			work = append(work, m.follow(j, j.run.nodes[i])...)
+		}
+	}
+	for _, r := range runs {
+		m.fill(r)
+	}
+	m.arrange()
+}
+
+// taken reports whether all that depends on j takes its failure.
+func (j *mjob) taken() bool {
+	for _, i := range j.kids {
+		for _, e := range j.run.nodes[i].parents {
+			if e.From == j.node && e.Accept != task.AcceptAny {
+				return false
+			}
+		}
+	}
+	return len(j.kids) > 0
+}
+
+// stop ends all nodes of a run that have not ended; never is the state of those that
+// have not begun.
+func (m *model) stop(r *mrun, never task.State) {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	m.arrange()
+	for _, j := range r.nodes {
+		switch {
+		case !j.live():
+		case j.state == task.Running:
+			m.revoke(j)
+			m.end(j, task.Cancelled)
+		case j.state == task.Scheduled:
+			m.end(j, task.Cancelled)
+		default:
+			m.end(j, never)
 		}
 	}
 }
 
-// follow follows one edge, and returns the child if that has ended by it.
-func (m *model) follow(parent, child *mjob) []*mjob {
-	switch {
-	case child.state != task.Blocked:
-	case parent.state != task.Succeeded:
-		m.end(child, task.Skipped)
-		return []*mjob{child}
-	default:
-		if delete(child.open, parent.node); len(child.open) == 0 {
-			m.ready(child, false)
+// flying returns how many nodes have started and not ended.
+func (r *mrun) flying() (n int) {
+	for _, j := range r.nodes {
+		if j.live() && j.state != task.Blocked && j.state != 0 {
+			n++
 		}
 	}
+	return n
+}
+
+// release starts a node, or puts it in line before those that wait there.
+func (m *model) release(j *mjob) {
+	if j.run.flying() >= m.window {
+		j.run.ahead = append(j.run.ahead, j)
+		return
+	}
+	j.state = task.Ready
+	m.later = append(m.later, j)
+}
+
+// fill lets those in line start, while there is room.
+func (m *model) fill(r *mrun) {
+	r.line, r.ahead = append(r.ahead, r.line...), nil
+	for !r.stopped && len(r.line) > 0 && r.flying() < m.window {
+		j := r.line[0]
+		if r.line = r.line[1:]; j.live() {
+			m.release(j)
+		}
+	}
+}
+
+// arrange puts what was released first in its list, in order.
+func (m *model) arrange() {
+	for _, j := range slices.Backward(m.later) {
+		if j.state == task.Ready {
+			m.ready(j, true)
+		}
+	}
+	m.later = nil
+}
+
+// follow follows one edge, and returns the child if that has ended by it.
+func (m *model) follow(parent, child *mjob) []*mjob {
+	if child.state != task.Blocked {
+		return nil
+	}
+	if child.heard == nil {
+		child.heard = map[int]bool{}
+	}
+	before, _ := child.may()
+	child.heard[parent.node] = true
+	switch ready, never := child.may(); {
+	case never:
+		m.end(child, task.Skipped)
+		return []*mjob{child}
+	case ready && !before:
+		m.release(child)
+	}
 	return nil
+}
+
+// may says whether a node may start, or never may, by the parents it has heard of.
+func (j *mjob) may() (ready, never bool) {
+	open, soft, ended, well := 0, 0, 0, 0
+	for _, e := range j.parents {
+		p := j.run.nodes[e.From]
+		succeeded := p.state == task.Succeeded
+		if e.Accept.Soft() {
+			soft++
+		}
+		if !j.heard[e.From] {
+			if !e.Accept.Soft() {
+				open++
+			}
+			continue
+		}
+		switch e.Accept {
+		case task.AcceptSuccess:
+			never = never || !succeeded
+		case task.AcceptTrue:
+			never = never || !succeeded || string(p.result) != "\xc3"
+		case task.AcceptFalse:
+			never = never || !succeeded || string(p.result) != "\xc2"
+		case task.AcceptSkip:
+			never = never || !succeeded && p.state != task.Skipped
+		}
+		if e.Accept.Soft() {
+			if ended++; succeeded {
+				well++
+			}
+		}
+	}
+	enough := ended == soft
+	if j.atLeast > 0 {
+		enough = well >= j.atLeast
+		never = never || well+soft-ended < j.atLeast
+	}
+	return open == 0 && enough && !never, never
 }
 
 // owns reports whether a token is the right one.
@@ -410,6 +556,14 @@ func (j *mjob) String() string {
 	return fmt.Sprintf("%s job %v of %s, epoch %d", j.state, j.id, j.list(), j.epoch)
 }
 
+// revoke lets beats remind the owner of j that it was cancelled.
+func (m *model) revoke(j *mjob) {
+	if m.revoked[j.owner] == nil {
+		m.revoked[j.owner] = map[task.ID]bool{}
+	}
+	m.revoked[j.owner][j.id] = true
+}
+
 // cancel ends one job and returns the state it has then, 0 if it is unknown.
 func (m *model) cancel(id task.ID) task.State {
 	j := m.jobs[id]
@@ -418,10 +572,7 @@ func (m *model) cancel(id task.ID) task.State {
 	}
 	if j.live() {
 		if j.state == task.Running {
-			if m.revoked[j.owner] == nil {
-				m.revoked[j.owner] = map[task.ID]bool{}
-			}
-			m.revoked[j.owner][id] = true
+			m.revoke(j)
 		}
 		m.end(j, task.Cancelled)
 		m.settle([]*mjob{j})
@@ -570,9 +721,9 @@ func (r *mrun) record() (state task.State, counts map[task.State]int) {
 	switch {
 	case n < len(r.nodes):
 		return task.Running, counts
-	case counts[task.Failed] > 0:
+	case r.failed:
 		return task.Failed, counts
-	case counts[task.Cancelled] > 0:
+	case counts[task.Cancelled] > 0 || r.cancelled:
 		return task.Cancelled, counts
 	}
 	return task.Succeeded, counts

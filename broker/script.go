@@ -93,6 +93,9 @@ func loadScript(name string, d dialect, now string) (*script, error) {
 		}
 	}
 	text.WriteString(constants(d))
+	if len(seldom) > 0 {
+		text.WriteString("local made, seldom\n")
+	}
 	always, err := libraries(includes, now)
 	if err != nil {
 		return nil, fmt.Errorf("broker: script %s: %w", name, err)
@@ -135,7 +138,7 @@ func onDemand(libs string) string {
 	for _, m := range topFunction.FindAllStringSubmatch(libs, -1) {
 		fmt.Fprintf(&exports, "%s = %s, ", m[1], m[1])
 	}
-	return "local made\nlocal function seldom()\nif made then return made end\n" + libs +
+	return "function seldom()\nif made then return made end\n" + libs +
 		"made = { " + exports.String() + "}\nreturn made\nend\n"
 }
 

@@ -47,6 +47,7 @@ func TestModelOfWideRuns(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			c.plan.KeepGoing = true
 			w := newWide(t, c.plan, c.edits...)
 			for w.run(t).State == task.Running {
 				w.step(t, c.fail)
@@ -57,6 +58,21 @@ func TestModelOfWideRuns(t *testing.T) {
 				t.Errorf("the run ended with %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestModelOfWideRunsThatFail asks that nothing new starts after a failure, and that
+// the nodes of a run which is too large for one script end all the same.
+func TestModelOfWideRunsThatFail(t *testing.T) {
+	t.Parallel()
+	w := newWide(t, layers(1, 1000, 1))
+	for w.run(t).State == task.Running {
+		w.step(t, 50)
+	}
+	got := w.run(t)
+	ran := got.Counts[task.Succeeded] + got.Counts[task.Failed] + got.Counts[task.Cancelled]
+	if got.State != task.Failed || got.Counts[task.Failed] != 1 || ran > 400 || ran+got.Counts[task.Skipped] != 1002 {
+		t.Errorf("the run ended as %v with %v, want failed, and most of it skipped", got.State, got.Counts)
 	}
 }
 

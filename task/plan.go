@@ -1,8 +1,11 @@
 package task
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -75,6 +78,11 @@ type Plan struct {
 	Deadline time.Duration
 }
 
+// RunWindow is how many nodes of one run are ready, delayed or running at a time; the
+// others wait in a line of their own, so that a large run does not keep small ones
+// waiting. A worker fleet with more slots than that works on several runs.
+const RunWindow = 256
+
 // MaxParents bounds how many nodes one node may wait for directly.
 const MaxParents = 100_000
 
@@ -146,6 +154,62 @@ func (n *Node) validate(i int) error {
 		errs = append(errs, fmt.Errorf("%w: AtLeast is %d, but %d parents may end in any way; take their results as task.Result or task.Opt", ErrInvalid, n.AtLeast, soft))
 	}
 	return errors.Join(errs...)
+}
+
+// String returns p in words: a line for itself and one for each node, in order. It is
+// for people; what it looks like may change.
+func (p Plan) String() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %d nodes", inLine(p.Name), len(p.Nodes))
+	if p.KeepGoing {
+		s.WriteString(", keeps going")
+	}
+	if p.Deadline != 0 {
+		fmt.Fprintf(&s, ", within %v", p.Deadline)
+	}
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		fmt.Fprintf(&s, "\n%d %s: %s on %s", i, p.title(i), inLine(strings.Join(n.Functions, "+")), inLine(cmp.Or(n.Spec.Queue, DefaultQueue)))
+		p.tellParents(&s, n)
+	}
+	return s.String()
+}
+
+// maxTold is how many parents of a node are told by name.
+const maxTold = 8
+
+func (p Plan) tellParents(s *strings.Builder, n *Node) {
+	sep := ", after "
+	for _, e := range n.Parents[:min(len(n.Parents), maxTold)] {
+		s.WriteString(sep)
+		s.WriteString(p.title(e.From))
+		if e.Accept != AcceptSuccess {
+			fmt.Fprintf(s, " (%v)", e.Accept)
+		}
+		sep = ", "
+	}
+	if more := len(n.Parents) - maxTold; more > 0 {
+		fmt.Fprintf(s, " and %d more", more)
+	}
+	if n.AtLeast != 0 {
+		fmt.Fprintf(s, ", at least %d", n.AtLeast)
+	}
+}
+
+// title returns what node i is called in a text.
+func (p Plan) title(i int) string {
+	if i < 0 || i >= len(p.Nodes) || p.Nodes[i].Name == "" {
+		return fmt.Sprintf("node %d", i)
+	}
+	return inLine(p.Nodes[i].Name)
+}
+
+// inLine quotes a name that is none, so that it cannot break out of its line.
+func inLine(name string) string {
+	if CheckName("node", name) != nil {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // RunRecord is what is kept of a run.

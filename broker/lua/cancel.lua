@@ -1,56 +1,54 @@
 -- cancel.lua: blocked, scheduled, ready, running -> cancelled. Who runs one is
 -- told now, and again by its beats; from here on its reports are not believed.
--- include: base bytes now head fields count bell ring push tell ends finish run guard
+-- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow settle guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
--- ARGV[1]   how long a session is reminded, ms
--- ARGV[2..] IDs, at most 128
+-- ARGV[1..] IDs, at most 128, also of runs
 --
 -- Returns {'OK', a letter for each}: C cancelled now, S F C K as it had ended
--- before, K skipped since another of these was cancelled, ? unknown.
+-- before, K skipped since another of these was cancelled, ? unknown. A run that is
+-- being cancelled is C; its nodes end by and by, but none starts any more.
 local answer, live = {}, {}
 guard()
 begin()
-for i = 2, #ARGV do
-  local id = ARGV[i]
+for i, id in ipairs(ARGV) do
   local v, own = call('HGET', T .. 'jobs', id), call('HGET', T .. 'own', id)
   local record = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
+  local state = kind(id) == 2 and call('HGET', T .. 'run:' .. id, 'state')
   if kind(id) == 1 then call('HLEN', T .. 'run:' .. runOf(id)) end
   if own then call('SCARD', T .. 'revoked:' .. sub(own, 1, 8)) end
-  if record then
-    answer[i - 1] = sub(record, 1, 1)
+  if state == 'a' then
+    answer[i] = 'C'
+    live[#live + 1] = { id = id, place = i, run = true }
+  elseif state and state ~= '-' and state ~= 'x' then
+    answer[i] = state
+  elseif record then
+    answer[i] = sub(record, 1, 1)
   elseif not sound(v) then
-    answer[i - 1] = '?'
+    answer[i] = '?'
   elseif byte(v, 6) >= DEAD then
-    answer[i - 1] = 'F'
+    answer[i] = 'F'
   else
-    answer[i - 1] = 'C'
-    live[#live + 1] = { id = id, own = own, place = i - 1 }
+    answer[i] = 'C'
+    live[#live + 1] = { id = id, place = i }
   end
 end
 
 for _, j in ipairs(live) do
-  local id, v = j.id, call('HGET', T .. 'jobs', j.id)
-  local run, number = kind(id) == 1 and T .. 'run:' .. runOf(id), sub(id, 12, 14)
-  if not v then -- skipped meanwhile, as a dependent of one of these
-    answer[j.place] = sub(call('HGET', T .. 'res:' .. sub(id, 7, 11), id) or '?', 1, 1)
-  elseif j.own then
-    local s = sub(j.own, 1, 8)
-    call('SADD', T .. 'revoked:' .. s, id)
-    call('PEXPIRE', T .. 'revoked:' .. s, ARGV[1])
-    call(PUBLISH, T .. 'in:' .. s, 'C' .. id)
-    freed[#freed + 1] = id
-    finish(id, v, 'a', 'C', sub(j.own, 12, 17), s, '\0')
-  elseif call('ZREM', T .. 'delayed', id .. sub(v, 7, 9) .. pendOf(v)) == 1 then
-    finish(id, v, 's', 'C', NEVER, NOWHERE, '\0')
-  elseif run and call('HDEL', run, 'p' .. number) == 1 then
-    finish(id, v, 'b', 'C', NEVER, NOWHERE, '\0')
-  else
-    finish(id, v, 'r', 'C', NEVER, NOWHERE, '\0')
+  local r = j.run and runAt(j.id)
+  local v = not j.run and call('HGET', T .. 'jobs', j.id)
+  if r then
+    stopRun(r, 'C')
+  elseif v then
+    halt(j.id, v, 'C')
+  elseif not j.run then -- skipped meanwhile, as a dependent of one of these
+    answer[j.place] = sub(call('HGET', T .. 'res:' .. sub(j.id, 7, 11), j.id) or '?', 1, 1)
   end
   settle()
   flushEnds()
+  local state = r and call('HGET', r.key, 'state')
+  if state and state ~= 'a' then answer[j.place] = state end
 end
 flushPushes()
 ringPushed(false)

@@ -2,7 +2,7 @@
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
 -- include: base bytes now head count bell ends pick judge suspect claim
--- seldom: fields ring push tell finish run requeue due guard
+-- seldom: fields ring push tell finish halt run stop line follow settle requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
@@ -52,6 +52,7 @@ if n == number then
   -- The same answer. Jobs are read again, if still ours.
   local flags, nlost, rest = string.match(last, '^%d+ (%a*) (%d+) (.*)$')
   local ids, jobs = {}, {}
+  flags, nlost, rest = flags or '', tonumber(nlost or 0), rest or ''
   for i = nlost * 16 + 1, #rest, 16 do
     local id = sub(rest, i, i + 15)
     local own, v = call('HGET', T .. 'own', id), call('HGET', T .. 'jobs', id)
@@ -160,6 +161,10 @@ if #out.ids < want and not out.more and not out.drain then
   local first = pcall('ZRANGE', T .. 'delayed', 0, 0, 'WITHSCORES')
   later = first[2] and math.max(1, tonumber(first[2]) - time) or 0
   if later == 1 and seldom().due(100) > 0 then
+    if #worklist > 0 then
+      made.settle()
+      flushEnds()
+    end
     made.flushPushes()
     out.due, later = true, 0
   end

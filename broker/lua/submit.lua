@@ -1,44 +1,92 @@
--- submit.lua: nothing -> ready, blocked. A whole run enters, or nothing of it.
--- include: base bytes now head count bell ring push put
+-- submit.lua: nothing -> ready, blocked. A run enters whole, or nothing of it: a large
+-- one in parts, of which nothing is seen before the last.
+-- include: base bytes now head count bell ring push put fields run line
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  run
--- ARGV[2]  nonce: the same run again with the same nonce changes nothing
--- ARGV[3]  how many fields of the run's hash; then field and value of each
+-- ARGV[2]  nonce: the same part again with the same nonce changes nothing
+-- ARGV[3]  number of this part, from 0
+-- ARGV[4]  1: it is the last one
+-- ARGV[5]  how long the run may take, ms; 0 for ever
+-- ARGV[6]  how many pend names it has
+-- ARGV[7]  how many fields of the run's hash; then field and value of each
 -- then     how many nodes; then for each:
---   ID, stored job, pend name, 1 if it waits for parents
+--   ID, stored job, pend name, 1 if it waits for parents, byte of the pend name
 --
--- Returns {'OK'}, or {'CONFLICT'}: the ID belongs to another run; nothing was
--- changed.
-local R = T .. 'run:' .. ARGV[1]
-local nonce = call('HGET', R, 'nonce')
-if nonce == ARGV[2] then return { 'OK' } end
-if nonce then return { 'CONFLICT' } end
+-- Returns {'OK'}. {'CONFLICT'}: the ID belongs to another run. {'GONE'}: a part is
+-- missing, since nothing came for so long that those before it were removed. Then
+-- nothing was changed.
+local STAGED = 3600000 -- ms that parts wait for the next one
+local R, key, part = ARGV[1], T .. 'run:' .. ARGV[1], tonumber(ARGV[3])
+local nonce, state, parts = unpack(call('HMGET', key, 'nonce', 'state', 'parts'))
+parts = tonumber(parts or 0)
+if nonce and nonce ~= ARGV[2] then return { 'CONFLICT' } end
+if state == 'x' or part > parts then return { 'GONE' } end
+if nonce and (state ~= '-' or part < parts) then return { 'OK' } end
 
 -- Checks.
 call('HLEN', T .. 'jobs')
 call('SCARD', T .. 'queues')
-local fields = tonumber(ARGV[3])
-local at = 4 + 2 * fields
+call('ZCARD', T .. 'staged')
+call('ZCARD', T .. 'delayed')
+call('LLEN', T .. 'line:' .. R)
+local fields = tonumber(ARGV[7])
+local at = 8 + 2 * fields
 local nodes = tonumber(ARGV[at])
-for i = at + 1, at + 4 * nodes, 4 do
+for i = at + 1, at + 5 * nodes, 5 do
   call('LLEN', T .. 'pend:' .. ARGV[i + 2])
   call('SCARD', T .. 'live:' .. queueOf(ARGV[i + 2]))
 end
 
 -- Moves.
-for i = 4, 3 + 2 * fields, 2 do call('HSET', R, ARGV[i], ARGV[i + 1]) end
-call('HSET', R, 'nonce', ARGV[2], 'state', 'a', 'begun', now())
-for i = at + 1, at + 4 * nodes, 4 do
+local last, small = ARGV[4] == '1', ARGV[4] == '1' and part == 0
+local time = now()
+for i = 8, 7 + 2 * fields, ROOM do call('HSET', key, unpack(ARGV, i, math.min(i + ROOM - 1, 7 + 2 * fields))) end
+call('HSET', key, 'nonce', ARGV[2], 'state', last and 'a' or '-', 'begun', int(time), 'parts', part + 1)
+local w, line, names = 0, {}, {}
+for i = at + 1, at + 5 * nodes, 5 do
+  local id, pend, name = ARGV[i], ARGV[i + 2], ARGV[i + 4]
+  stored[#stored + 1], stored[#stored + 2] = id, ARGV[i + 1]
+  names[name] = (names[name] or 0) + 1
   if ARGV[i + 3] == '1' then
-    stored[#stored + 1], stored[#stored + 2] = ARGV[i], ARGV[i + 1]
-    count(queueOf(ARGV[i + 2]), 'P', 1)
-    count(queueOf(ARGV[i + 2]), 'b', 1)
+    if small then count(queueOf(pend), 'b', 1) end
+  elseif small and w < WINDOW then
+    w = w + 1
+    push(pend, id)
   else
-    put(ARGV[i], ARGV[i + 1], ARGV[i + 2], 0)
+    if small then count(queueOf(pend), 'b', 1) end
+    call('HSET', key, 'p' .. sub(id, 12, 14), '0')
+    line[#line + 1] = sub(id, 12, 14) .. name
   end
 end
 flushPuts()
+if #line > 0 then call('RPUSH', T .. 'line:' .. R, unpack(line)) end
+for name, n in pairs(names) do
+  if small then
+    count(queueOf(call('HGET', key, 'q' .. name)), 'P', n)
+  else
+    call('HINCRBY', key, 'c' .. name, n)
+  end
+end
+if not last then
+  call('ZADD', T .. 'staged', int(time + STAGED), R)
+else
+  if not small then
+    for b = 0, tonumber(ARGV[6]) - 1 do
+      local queue, n = queueOf(call('HGET', key, 'q' .. char(b))), tonumber(call('HGET', key, 'c' .. char(b)) or 0)
+      count(queue, 'P', n)
+      count(queue, 'b', n)
+      call('HDEL', key, 'c' .. char(b))
+    end
+    call('ZREM', T .. 'staged', R)
+  end
+  if ARGV[5] ~= '0' then call('ZADD', T .. 'delayed', int(time + tonumber(ARGV[5])), R .. EPOCH0) end
+  local r = runAt(R)
+  set(r, 'w', w)
+  set(r, 'l', call('LLEN', T .. 'line:' .. R))
+  fill(r)
+  call('HSET', key, 'w', int(r.w), 'l', int(r.l))
+end
 flushPushes()
 ringPushed(false)
 flushCounts()

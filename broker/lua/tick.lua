@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base bytes now head fields count bell ring push tell ends finish run requeue due guard
+-- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow settle requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]  prefix of the partition
@@ -22,6 +22,7 @@ call('HLEN', T .. 'own')
 call('HLEN', T .. 'last')
 call('HLEN', T .. 'workers')
 call('ZCARD', T .. 'sess')
+call('ZCARD', T .. 'staged')
 local longest = tonumber(call('GET', T .. 'lease') or 0) or 0
 if ARGV[1] ~= '1' then
   -- A clock that was set back must not stop the ticks.
@@ -106,6 +107,21 @@ if tonumber(ARGV[4]) > 0 then
   end
   n.swept = #old
   more = more or #old == limit
+end
+
+-- Runs of which nobody has sent the rest.
+for _, R in ipairs(call('ZRANGEBYSCORE', T .. 'staged', '-inf', time, 'LIMIT', 0, 1)) do
+  local run, gone = T .. 'run:' .. R, {}
+  local nodes, from = tonumber(pcall('HGET', run, 'n')) or 0, tonumber(pcall('HGET', run, 'swept')) or 0
+  for i = from, #R == 16 and math.min(from + limit, nodes) - 1 or -1 do gone[#gone + 1] = nodeOf(R, be(i, 3)) end
+  if #gone > 0 then call('HDEL', T .. 'jobs', unpack(gone)) end
+  if #gone > 0 and from + limit < nodes then
+    pcall('HSET', run, 'state', 'x', 'swept', int(from + limit))
+    more = true
+  else
+    call('DEL', run, T .. 'line:' .. R)
+    call('ZREM', T .. 'staged', R)
+  end
 end
 
 -- Lists that are not empty get a bell: one that was lost is made up for.

@@ -140,6 +140,7 @@ func joinLost(s *stage) {
 
 func planFails(s *stage) {
 	plan := abc()
+	plan.KeepGoing = true
 	plan.Nodes = append(plan.Nodes, node("g", "d", 2), node("f", "e", 1)) // d below c, e below b alone
 	id := s.submit(plan)
 	w := s.join()

@@ -58,6 +58,7 @@ var areas = map[string]stories{
 	"Await":    awaitStories,
 	"Plan":     planStories,
 	"WidePlan": wideStories,
+	"Edge":     edgeStories,
 	"Block":    blockStories,
 	"Note":     noteStories,
 }

@@ -9,7 +9,9 @@ import (
 
 var wideStories = stories{
 	"ADiamondMeetsAgain":                            diamond,
-	"AFanOf300IsReleasedAndGathered":                fan300,
+	"AFanIsReleasedAndGathered":                     fanOut,
+	"OfAWideFanSomeAreUnderWayAtATime":              fanWide,
+	"AWideRunDoesNotKeepASmallOneWaiting":           fanFair,
 	"AFanWhoseRootFailsIsSkipped":                   fanFails,
 	"AChainRunsInOrder":                             chain,
 	"LayersWithMoreEdgesThanOneStepFollowsAllRun":   layers,
@@ -37,8 +39,8 @@ func diamond(s *stage) {
 	s.wantRun(id, task.Succeeded)
 }
 
-func fan300(s *stage) {
-	const n = 300
+func fanOut(s *stage) {
+	const n = 200
 	id := s.submit(fan(n))
 	w := s.join()
 	root := w.one()
@@ -64,6 +66,40 @@ func fan300(s *stage) {
 	w.succeed(sink)
 	if r := s.run(id); r.State != task.Succeeded || r.Counts[task.Succeeded] != n+2 {
 		s.Errorf("the run is %+v", r)
+	}
+}
+
+func fanWide(s *stage) {
+	const n = 3 * task.RunWindow / 2
+	id := s.submit(fan(n))
+	w := s.join()
+	w.succeed(w.one())
+	jobs := w.take(task.RunWindow)
+	w.idle("as many are under way as may be")
+	s.wantState(id.Node(n), task.Blocked)
+	for done := 0; done < n; done++ {
+		w.succeed(jobs[0])
+		jobs = append(jobs[1:], w.claim(9)...)
+		if len(jobs) > task.RunWindow {
+			s.Fatalf("%d nodes are under way, want at most %d", len(jobs), task.RunWindow)
+		}
+	}
+	if len(jobs) != 1 || jobs[0].ID != id.Node(n+1) {
+		s.Fatalf("at the end there are %q, want the sink", payloads(jobs))
+	}
+	w.succeed(jobs...)
+	s.wantRun(id, task.Succeeded)
+}
+
+func fanFair(s *stage) {
+	wide := s.submit(fan(2 * task.RunWindow))
+	w := s.join()
+	w.succeed(w.one())
+	first := w.take(10)
+	small := s.submit(task.Plan{ID: wide, Name: "small", Nodes: []task.Node{node("f", "small")}}) // where the wide one is
+	rest := w.take(task.RunWindow - len(first) + 1)
+	if last := rest[len(rest)-1]; last.ID != small.Node(0) {
+		s.Errorf("the last of what may run is %q, want the small run's node", last.Payload.Bytes)
 	}
 }
 

@@ -1,11 +1,18 @@
--- due(limit): delayed jobs whose time has come enter their lists. Returns how many.
+-- due(limit): delayed jobs whose time has come enter their lists, and runs whose
+-- deadline it is are stopped. Returns how many.
 local function due(limit)
   local found = pcall('ZRANGEBYSCORE', T .. 'delayed', '-inf', time, 'LIMIT', 0, limit)
   if found.err or #found == 0 then return 0 end
   for _, m in ipairs(found) do
     local id, epoch, pend = sub(m, 1, 16), sub(m, 17, 19), sub(m, 20)
-    push(pend, entry(id, epoch))
-    count(queueOf(pend), 's', -1)
+    local r = #id == 16 and kind(id) == 2 and runAt(id)
+    if r then
+      call('HSETNX', r.key, 'f', call('HGET', r.key, 'd') or '\0')
+      stopRun(r, 'F')
+    elseif pend ~= '' then
+      push(pend, entry(id, epoch))
+      count(queueOf(pend), 's', -1)
+    end
   end
   call('ZREM', T .. 'delayed', unpack(found))
   return #found

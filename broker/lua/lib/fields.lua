@@ -23,6 +23,11 @@ local function extras(v)
   return inbox, unique, idem
 end
 
+-- nodeOf(R, number): a node of a run.
+local function nodeOf(R, number)
+  return sub(R, 1, 7) .. char(byte(R, 8) % 64 + 64) .. sub(R, 9, 11) .. number .. sub(R, 15, 16)
+end
+
 -- runOf(id): the run of a node.
 local function runOf(id)
   return sub(id, 1, 7) .. char(byte(id, 8) % 64 + 128) .. sub(id, 9, 11) .. '\0\0\0' .. sub(id, 15, 16)

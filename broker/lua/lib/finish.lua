@@ -59,5 +59,5 @@ local function finish(id, v, from, state, started, session, tail)
     announce(id, state, tail)
     if state ~= 'F' then call('HDEL', T .. 'notes', id) end
   end
-  if kind(id) == 1 then worklist[#worklist + 1] = { id = id, state = state, chunk = 0, tail = tail } end
+  if kind(id) == 1 then worklist[#worklist + 1] = { id = id, state = state, chunk = 0, tail = tail, flew = from ~= 'b' } end
 end

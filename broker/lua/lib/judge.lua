@@ -1,5 +1,5 @@
 -- judge: which of the entries that were taken are claimed. An entry whose job is
--- gone, ended or of another epoch is dropped.
+-- gone, ended, of another epoch or of a run that was stopped is dropped.
 local MAXBYTES = 4194304 -- of envelopes in one answer: more would hold Redis up
 
 -- judge(got, out, session, mark): reads the jobs of the entries and claims the
@@ -28,7 +28,8 @@ local function judge(got, out, session, mark)
     if v and #v >= 15 then
       local ver, a, b, c, d, f, e1, e2, e3 = byte(v, 1, 9)
       if ver == 1 and ((a * 256 + b) * 256 + c) * 256 + d == #v and f < DEAD and
-        (epoch and sub(v, 7, 9) == epoch or not epoch and e1 + e2 + e3 == 0) then
+        (epoch and sub(v, 7, 9) == epoch or not epoch and e1 + e2 + e3 == 0) and
+        not (kind(ids[i]) == 1 and seldom().halted(ids[i])) then
         n = n + 1
         oi[n], oj[n] = ids[i], v
         own[2 * n - 1], own[2 * n] = ids[i], epoch and session .. epoch .. time6 .. mark or first

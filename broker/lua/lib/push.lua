@@ -7,15 +7,16 @@ local function entry(id, epoch)
   return id .. epoch
 end
 
--- push(pend, entry, first): to the end of the list, or to its head.
-local function push(pend, e, first)
+-- push(pend, entry, where): to the end of the list; with first to its head; with later
+-- there too, but of several of one script the first one first: later stages of a run.
+local function push(pend, e, where)
   local p = pushes[pend]
   if not p then
-    p = { head = {}, tail = {} }
+    p = { head = {}, later = {}, tail = {} }
     pushes[pend] = p
     order[#order + 1] = pend
   end
-  local l = first and p.head or p.tail
+  local l = where == 'first' and p.head or where == 'later' and p.later or p.tail
   l[#l + 1] = e
 end
 
@@ -26,6 +27,7 @@ local function flushPushes()
   for pend, p in pairs(pushes) do
     local key = T .. 'pend:' .. pend
     if #p.tail > 0 then pcall('RPUSH', key, unpack(p.tail)) end
+    for i = #p.later, 1, -1 do p.head[#p.head + 1] = p.later[i] end
     if #p.head > 0 then pcall('LPUSH', key, unpack(p.head)) end
     local queue = queueOf(pend)
     if pcall('SADD', T .. 'live:' .. queue, sub(pend, #queue + 2)) == 1 then

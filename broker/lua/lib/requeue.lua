@@ -37,7 +37,7 @@ local function giveBack(id, v)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
-  push(pend, entry(id, epoch), true)
+  push(pend, entry(id, epoch), 'first')
 end
 
 -- lose(id, v, own, poison, tail): from running to ready, since its session was
@@ -59,6 +59,6 @@ local function lose(id, v, own, poison, tail)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
-  push(line, entry(id, epoch), true)
+  push(line, entry(id, epoch), 'first')
   return false
 end

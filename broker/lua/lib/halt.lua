@@ -1,0 +1,21 @@
+-- halt(id, v, never): ends a job that has not ended, wherever it is: who runs it is
+-- told now, and again by its beats, and its reports are not believed any more. never is
+-- the state of one that has not begun: C cancelled or K skipped.
+local REMIND = '600000' -- ms: several beats of any lease that makes sense
+local function halt(id, v, never)
+  local own = call('HGET', T .. 'own', id)
+  if own then
+    local s = sub(own, 1, 8)
+    call('SADD', T .. 'revoked:' .. s, id)
+    call('PEXPIRE', T .. 'revoked:' .. s, REMIND)
+    call(PUBLISH, T .. 'in:' .. s, 'C' .. id)
+    freed[#freed + 1] = id
+    finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\0')
+  elseif call('ZREM', T .. 'delayed', id .. sub(v, 7, 9) .. pendOf(v)) == 1 then
+    finish(id, v, 's', 'C', NEVER, NOWHERE, '\0')
+  elseif kind(id) == 1 and call('HDEL', T .. 'run:' .. runOf(id), 'p' .. sub(id, 12, 14)) == 1 then
+    finish(id, v, 'b', never, NEVER, NOWHERE, '\0')
+  else
+    finish(id, v, 'r', never, NEVER, NOWHERE, '\0')
+  end
+end

@@ -1,0 +1,48 @@
+-- stop: how a run ends: with its last node, or before its time.
+local SWEEP = 64 -- nodes of a stopped run that are ended at once
+
+-- stopRun(r, why): nothing new of it starts from now on; what has not ended does so
+-- by and by.
+local function stopRun(r, why)
+  if r.stop then return end
+  set(r, 'stop', why)
+  worklist[#worklist + 1] = { id = r.R, state = 'X', chunk = 0 }
+end
+
+local function endRun(r)
+  local f = call('HGET', r.key, 'f')
+  local state = f and 'F' or (r.stop == 'C' or r.C > 0) and 'C' or 'S'
+  call('HSET', r.key, 'state', state, 'end', int(time))
+  call('ZREM', T .. 'delayed', r.R .. EPOCH0)
+  if r.l > 0 then pcall('DEL', T .. 'line:' .. r.R) end
+  if r.l > 0 then set(r, 'l', 0) end
+  announce(r.R, state, f or '\0')
+  local class = byte(r.R, 7) % 16
+  if class > 0 then
+    call('PEXPIRE', r.key, KEEP[class])
+    over[#over + 1] = bucketOf(r.R)
+  end
+end
+
+-- tally(r, node): counts an ended node. A failure that no child takes stops the run,
+-- and the last node ends it.
+local function tally(r, node)
+  set(r, node.state, r[node.state] + 1)
+  if node.flew then set(r, 'w', r.w - 1) end
+  if node.state == 'F' and call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0 then
+    call('HSETNX', r.key, 'f', node.tail)
+    if not r.keep then stopRun(r, 'F') end
+  end
+  if r.S + r.F + r.C + r.K == r.n then endRun(r) end
+end
+
+-- sweep(r, from): ends nodes of a stopped run, and returns the next, nil after the last.
+local function sweep(r, from)
+  local last = math.min(from + SWEEP, r.n) - 1
+  for i = from, last do
+    local id = nodeOf(r.R, be(i, 3))
+    local v = call('HGET', T .. 'jobs', id)
+    if sound(v) and byte(v, 6) < DEAD then halt(id, v, r.stop == 'C' and 'C' or 'K') end
+  end
+  return last < r.n - 1 and last + 1
+end
