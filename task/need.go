@@ -14,8 +14,10 @@ type Need struct {
 	Node   int    // of NeedNode: which node of it
 	Job    ID     // of NeedJob
 	Accept Accept // which ends of it the input can take
-	Path   string // where it was found, like In.Scores[3]
-	Lost   bool   // the field is not encoded: the task would never see the Ref
+	Path   string // where it was found, like Scores[3]; empty if the input is the Ref
+	// Lost: the task would never see the Ref, since its field is not encoded, or is of an
+	// interface type, which does not tell how to decode it. Then the rest may be unknown.
+	Lost bool
 }
 
 // NeedKind says what a Ref in an input stands for.
@@ -61,6 +63,10 @@ func (s *search) look(v reflect.Value, path string, lost bool, depth int) {
 		return
 	}
 	if v.Type().Implements(refInterface) && v.Kind() == reflect.Struct {
+		if !isRef(v.Type()) {
+			s.err = fmt.Errorf("%w: %v at %.60q embeds a task.Ref, and would be encoded as that alone; give the Ref a name", ErrInvalid, v.Type(), path)
+			return
+		}
 		n := Need{Kind: NeedNothing}
 		if v.CanInterface() {
 			n = v.Interface().(refType).need() //nolint:forcetypeassert // it implements it
@@ -87,10 +93,15 @@ func (s *search) look(v reflect.Value, path string, lost bool, depth int) {
 		}
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			s.look(v.Elem(), path, lost, depth+1)
+			s.look(v.Elem(), path, lost || v.Kind() == reflect.Interface, depth+1)
 		}
 	default:
 	}
+}
+
+// isRef reports whether t is a Ref, and not a struct that has the methods of one.
+func isRef(t reflect.Type) bool {
+	return t.PkgPath() == refInterface.PkgPath() && strings.HasPrefix(t.Name(), "Ref[")
 }
 
 // ignored reports whether a field's tag says that it is not encoded.

@@ -1,0 +1,62 @@
+package graph
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+
+	"github.com/gomlq/mlq/task"
+)
+
+// JSON returns p for programs: its name, keep_going, its deadline in seconds if it has
+// one, and its nodes in order. A node has a name, the task, the queue, at_least where
+// it was asked for, and parents: each the name of a node and what is accepted of it,
+// which is success, skip (success or skipped), any (end), true or false. Inputs are not
+// in it. The error is that of package json.
+func JSON(p task.Plan) ([]byte, error) {
+	doc := document{Name: p.Name, KeepGoing: p.KeepGoing, Deadline: p.Deadline.Seconds(), Nodes: make([]jsonNode, len(p.Nodes))}
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		d := jsonNode{Name: name(p, i), Queue: cmp.Or(n.Spec.Queue, task.DefaultQueue), AtLeast: n.AtLeast, Parents: make([]jsonParent, len(n.Parents))}
+		if len(n.Functions) > 0 {
+			d.Task = n.Functions[0]
+		}
+		for k, e := range n.Parents {
+			d.Parents[k] = jsonParent{name(p, e.From), word(e.Accept)}
+		}
+		doc.Nodes[i] = d
+	}
+	return json.MarshalIndent(doc, "", "  ")
+}
+
+type document struct {
+	Name      string     `json:"name"`
+	KeepGoing bool       `json:"keep_going"`
+	Deadline  float64    `json:"deadline,omitempty"`
+	Nodes     []jsonNode `json:"nodes"`
+}
+
+type jsonNode struct {
+	Name    string       `json:"name"`
+	Task    string       `json:"task"`
+	Queue   string       `json:"queue"`
+	AtLeast int          `json:"at_least,omitempty"`
+	Parents []jsonParent `json:"parents"`
+}
+
+type jsonParent struct {
+	Name   string `json:"name"`
+	Accept string `json:"accept"`
+}
+
+// word returns the name of a on the wire, which is shorter than the one to read.
+func word(a task.Accept) string {
+	words := [...]string{
+		task.AcceptSuccess: "success", task.AcceptSkip: "skip", task.AcceptAny: "any",
+		task.AcceptTrue: "true", task.AcceptFalse: "false",
+	}
+	if int(a) < len(words) {
+		return words[a]
+	}
+	return fmt.Sprint(uint8(a))
+}
