@@ -307,16 +307,18 @@ func (k *machine) beat() {
 	k.must(err)
 	k.again("beat")
 	want := slices.Collect(maps.Keys(k.m.revoked[s.id]))
-	sortIDs(want)
-	sortIDs(revoked)
+	sortLeases(want)
+	sortLeases(revoked)
 	if !slices.Equal(want, revoked) {
 		k.fail("beat tells of %v, want %v", revoked, want)
 	}
 	s.deadline = k.m.now + s.ttl
 }
 
-func sortIDs(ids []task.ID) {
-	slices.SortFunc(ids, func(a, b task.ID) int { return bytes.Compare(a[:], b[:]) })
+func sortLeases(ls []task.Lease) {
+	slices.SortFunc(ls, func(a, b task.Lease) int {
+		return cmp.Or(bytes.Compare(a.ID[:], b.ID[:]), cmp.Compare(a.Epoch, b.Epoch))
+	})
 }
 
 func (k *machine) leave() {

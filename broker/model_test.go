@@ -30,7 +30,7 @@ type model struct {
 	posted   map[string]int // by queue
 	swept    map[string]int
 	loose    map[string]int // lists whose first so many were put there in any order
-	revoked  map[task.SessionID]map[task.ID]bool
+	revoked  map[task.SessionID]map[task.Lease]bool
 	lazy     bool    // edges may be followed some time after the end that opens them
 	window   int     // how many nodes of a run may have started and not ended
 	later    []*mjob // released by this move, in order
@@ -92,7 +92,7 @@ func newModel(poison int, keepDead int64) *model {
 		poison: poison, keepDead: keepDead, jobs: map[task.ID]*mjob{}, lists: map[string][]*mjob{},
 		sessions: map[task.SessionID]*msession{}, runs: map[task.ID]*mrun{}, unique: map[string]*mjob{},
 		idem: map[string]*mjob{}, posted: map[string]int{}, swept: map[string]int{}, loose: map[string]int{},
-		revoked: map[task.SessionID]map[task.ID]bool{}, window: 256,
+		revoked: map[task.SessionID]map[task.Lease]bool{}, window: 256,
 	}
 }
 
@@ -559,9 +559,9 @@ func (j *mjob) String() string {
 // revoke lets beats remind the owner of j that it was cancelled.
 func (m *model) revoke(j *mjob) {
 	if m.revoked[j.owner] == nil {
-		m.revoked[j.owner] = map[task.ID]bool{}
+		m.revoked[j.owner] = map[task.Lease]bool{}
 	}
-	m.revoked[j.owner][j.id] = true
+	m.revoked[j.owner][task.Lease{ID: j.id, Session: j.owner, Epoch: j.epoch}] = true
 }
 
 // cancel ends one job and returns the state it has then, 0 if it is unknown.

@@ -103,7 +103,7 @@ var mutants = []struct {
 	{"a failure that is taken stops the run", []edit{{"lib/stop", "call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0", "true"}}},
 	{"a failure does not stop the run", []edit{{"lib/stop", "if not r.keep then stopRun(r, 'F') end", ""}}},
 	{"a stopped run keeps its attempts", []edit{{"lib/halt", "    finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\\0')", "    if kind(id) == 0 then finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\\0') end"}}},
-	{"who runs a node of a stopped run is not told", []edit{{"lib/halt", "call('SADD', T .. 'revoked:' .. s, id)", ""}}},
+	{"who runs a node of a stopped run is not told", []edit{{"lib/halt", "call('SADD', T .. 'revoked:' .. s, attempt)", ""}}},
 	{"a run has no window", []edit{narrowly, {"lib/line", "if r.w >= WINDOW then", "if false then"}}},
 	{"nobody is called from the line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop then return false end", "if true then return false end"}}},
 	{"a node that ends keeps its place", []edit{{"lib/stop", "if node.flew then set(r, 'w', r.w - 1) end", ""}}},

@@ -61,8 +61,8 @@ func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signa
 		switch {
 		case payload == "B":
 			signal(task.Signal{Kind: task.SignalBell, Partition: p})
-		case len(payload) == 17 && payload[0] == 'C':
-			signal(task.Signal{Kind: task.SignalRevoked, Partition: p, ID: task.ID([]byte(payload[1:]))})
+		case len(payload) == 1+attemptLen && payload[0] == 'C':
+			signal(task.Signal{Kind: task.SignalRevoked, Partition: p, Lease: attemptOf(id, payload[1:])})
 		}
 	}, func(p int) { signal(task.Signal{Kind: task.SignalBell, Partition: p}) })
 	return id, nil
@@ -128,7 +128,7 @@ func (b *Broker) session(id task.SessionID) (*session, error) {
 // Beat extends a session's lease, and returns its attempts that were cancelled
 // lately. It returns [task.ErrGone] if the session was lost. Now and then it also
 // says again what the session can do.
-func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID, err error) {
+func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.Lease, err error) {
 	s, err := b.session(id)
 	if err != nil {
 		return nil, err
@@ -145,8 +145,8 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.ID
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for ids := a.str(0); len(ids) >= 16; ids = ids[16:] {
-			revoked = append(revoked, task.ID([]byte(ids[:16])))
+		for as := a.str(0); len(as) >= attemptLen; as = as[attemptLen:] {
+			revoked = append(revoked, attemptOf(id, as))
 		}
 		return err
 	})
@@ -215,6 +215,15 @@ func (b *Broker) forget(id task.SessionID) {
 	if _, ok := b.sessions.LoadAndDelete(id); ok {
 		b.inbox.forget(string(id[:]))
 	}
+}
+
+// attemptLen is how long ID and epoch of an attempt are.
+const attemptLen = 19
+
+// attemptOf reads ID and epoch of an attempt of session s.
+func attemptOf(s task.SessionID, b string) task.Lease {
+	r := reader{b: b}
+	return task.Lease{ID: task.ID([]byte(r.bytes(16))), Session: s, Epoch: uint32(r.uint(3))}
 }
 
 // token is what fences an attempt.

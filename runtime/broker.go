@@ -25,7 +25,7 @@ type Leases interface {
 	// Beat keeps the session and all its leases for another LeaseTTL, and returns
 	// which of its jobs were cancelled; it may say so more than once. It returns
 	// [task.ErrGone] if there is no such session.
-	Beat(ctx context.Context, s task.SessionID) (revoked []task.ID, err error)
+	Beat(ctx context.Context, s task.SessionID) (revoked []task.Lease, err error)
 	// Leave ends the session; what it still holds goes to others at once.
 	Leave(ctx context.Context, s task.SessionID) error
 	// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if l

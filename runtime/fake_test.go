@@ -59,7 +59,7 @@ type fakeSession struct {
 	sent    map[int][]task.Lease
 	answer  map[int]task.Exchanged
 	idle    map[int]bool
-	revoked []task.ID
+	revoked []task.Lease
 }
 
 func newFake() *fake {
@@ -207,17 +207,19 @@ func (f *fake) Cancel(_ context.Context, id task.ID) (task.State, error) {
 		return 0, task.ErrUnknown
 	}
 	state := j.state
+	var lease task.Lease
 	signal := func(task.Signal) {}
 	if !state.Terminal() {
 		if s := f.sessions[j.owner]; s != nil {
 			signal = s.signal
-			s.revoked = append(s.revoked, id)
+			lease = task.Lease{ID: id, Session: j.owner, Epoch: j.Lease.Epoch}
+			s.revoked = append(s.revoked, lease)
 		}
 		f.finish(j, task.Cancelled, task.Outcome{})
 		state = j.state
 	}
 	f.mu.Unlock()
-	signal(task.Signal{Kind: task.SignalRevoked, ID: id})
+	signal(task.Signal{Kind: task.SignalRevoked, Lease: lease})
 	return state, nil
 }
 
@@ -242,8 +244,8 @@ func (f *fake) Join(ctx context.Context, w task.Worker, signal func(task.Signal)
 	return id, err
 }
 
-func (f *fake) Beat(ctx context.Context, id task.SessionID) ([]task.ID, error) {
-	var revoked []task.ID
+func (f *fake) Beat(ctx context.Context, id task.SessionID) ([]task.Lease, error) {
+	var revoked []task.Lease
 	err := f.call(ctx, "beat", func() error {
 		s := f.sessions[id]
 		if s == nil {

@@ -78,7 +78,7 @@ func (w *Worker) beats(s *session) {
 	}
 }
 
-func (w *Worker) beat(s *session, timeout time.Duration) ([]task.ID, error) {
+func (w *Worker) beat(s *session, timeout time.Duration) ([]task.Lease, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
 	return w.b.Beat(ctx, s.id)
@@ -90,14 +90,14 @@ func (w *Worker) signal(s *session, sig task.Signal) {
 	case task.SignalBell:
 		w.pool.bell(s, sig.Partition)
 	case task.SignalRevoked:
-		w.revoke(s, []task.ID{sig.ID})
+		w.revoke(s, []task.Lease{sig.Lease})
 	}
 }
 
-// revoke ends the attempts of cancelled jobs.
-func (w *Worker) revoke(s *session, ids []task.ID) {
-	if len(ids) > 0 {
-		w.stop(w.pool.find(s, ids), task.ErrCancelled)
+// revoke ends attempts that were cancelled; not later ones of the same jobs.
+func (w *Worker) revoke(s *session, leases []task.Lease) {
+	if len(leases) > 0 {
+		w.stop(w.pool.find(s, leases), task.ErrCancelled)
 	}
 }
 

@@ -208,13 +208,13 @@ func (q *pool) settle(a *attempt, o task.Outcome) {
 	}
 }
 
-// find returns the attempts of ids in session s.
-func (q *pool) find(s *session, ids []task.ID) []*attempt {
+// find returns the attempts of session s that have one of the leases.
+func (q *pool) find(s *session, leases []task.Lease) []*attempt {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var found []*attempt
 	for _, a := range q.attempts {
-		if a.s == s && slices.Contains(ids, a.job.ID) {
+		if a.s == s && slices.Contains(leases, a.job.Lease) {
 			found = append(found, a)
 		}
 	}

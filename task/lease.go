@@ -82,7 +82,7 @@ type Exchanged struct {
 type Signal struct {
 	Kind      SignalKind
 	Partition int
-	ID        ID
+	Lease     Lease // of SignalRevoked
 }
 
 // SignalKind says what a [Signal] is about.
@@ -91,7 +91,7 @@ type SignalKind uint8
 // The kinds of Signal.
 const (
 	SignalBell    SignalKind = 'B' // there is a job that the session could have
-	SignalRevoked SignalKind = 'C' // the session's attempt of ID was cancelled
+	SignalRevoked SignalKind = 'C' // the session's attempt was cancelled
 )
 
 // Ticked says what a tick of the broker's clock has moved.

@@ -74,7 +74,7 @@ func cancelRunning(s *stage) {
 		s.Errorf("at once the record is %+v, want it cancelled, with its attempt", r)
 	}
 	revoked, err := s.b.Beat(s.ctx, w.id)
-	if err != nil || !slices.Contains(revoked, id) {
+	if err != nil || !slices.Contains(revoked, j.Lease) {
 		s.Errorf("Beat: %v, %v; want it to tell of %v", revoked, err, id)
 	}
 	err = s.b.Note(s.ctx, j.Lease, task.Note{})
@@ -98,16 +98,16 @@ func cancelTold(s *stage) {
 func cancelBeats(s *stage) {
 	ids := s.post(s.in(0, calls("f", 3)...)...)
 	w := s.join()
-	w.exchange(0, task.Exchange{Want: 3})
+	jobs := w.exchange(0, task.Exchange{Want: 3}).Jobs
 	for n, id := range ids {
 		s.cancel(id)
 		revoked, err := s.b.Beat(s.ctx, w.id)
 		if err != nil {
 			s.Fatalf("Beat: %v", err)
 		}
-		for _, id := range ids[:n+1] {
-			if !slices.Contains(revoked, id) {
-				s.Errorf("after %d cancellations Beat tells of %v, not of %v", n+1, revoked, id)
+		for _, j := range jobs[:n+1] {
+			if !slices.Contains(revoked, j.Lease) {
+				s.Errorf("after %d cancellations Beat tells of %v, not of %v", n+1, revoked, j.Lease)
 			}
 		}
 	}

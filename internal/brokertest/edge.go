@@ -42,16 +42,17 @@ func truth(j task.Job, v bool) task.Outcome {
 }
 
 func failsFast(s *stage) {
-	id := s.submit(task.Plan{Name: "fast", Nodes: []task.Node{
-		node("f", "a"), node("f", "b"), node("f", "c"), node("g", "d", 1),
-	}})
+	var id task.RunID
+	var jobs []task.Job
+	var waiting <-chan awaited
 	w := s.join()
-	jobs := w.take(2)
-	waiting := s.awaiting(id)
-	w.hears(task.SignalRevoked, func() task.ID {
-		if s.run(id).State == task.Running {
-			w.end(outcome(jobs[0], task.Fail, "broken"))
-		}
+	w.hears(task.SignalRevoked, func() task.ID { // it may not be listening yet
+		id = s.submit(task.Plan{Name: "fast", Nodes: []task.Node{
+			node("f", "a"), node("f", "b"), node("f", "c"), node("g", "d", 1),
+		}})
+		jobs = w.take(2)
+		waiting = s.awaiting(id)
+		w.end(outcome(jobs[0], task.Fail, "broken"))
 		return jobs[1].ID
 	})
 	s.wantRun(id, task.Failed)

@@ -31,7 +31,7 @@ type Broker interface {
 type Leases interface {
 	Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error)
 	Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error)
-	Beat(ctx context.Context, id task.SessionID) (revoked []task.ID, err error)
+	Beat(ctx context.Context, id task.SessionID) (revoked []task.Lease, err error)
 	Leave(ctx context.Context, id task.SessionID) error
 	Note(ctx context.Context, l task.Lease, n task.Note) error
 }

@@ -96,7 +96,12 @@ func fanFair(s *stage) {
 	w := s.join()
 	w.succeed(w.one())
 	first := w.take(10)
-	small := s.submit(task.Plan{ID: wide, Name: "small", Nodes: []task.Node{node("f", "small")}}) // where the wide one is
+	plan := task.Plan{Name: "small", Nodes: []task.Node{node("f", "small")}}
+	small := s.submit(plan)
+	for small.Partition() != wide.Partition() {
+		s.cancel(small)
+		small = s.submit(plan)
+	}
 	rest := w.take(task.RunWindow - len(first) + 1)
 	if last := rest[len(rest)-1]; last.ID != small.Node(0) {
 		s.Errorf("the last of what may run is %q, want the small run's node", last.Payload.Bytes)

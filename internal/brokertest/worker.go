@@ -212,7 +212,7 @@ func (w *worker) hears(kind task.SignalKind, cause func() task.ID) {
 		for {
 			select {
 			case sig := <-w.signals:
-				if sig.Kind == kind && (id.IsZero() || sig.ID == id) {
+				if sig.Kind == kind && (id.IsZero() || sig.Lease.ID == id) {
 					return true
 				}
 			case <-timeout:

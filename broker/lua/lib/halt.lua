@@ -5,10 +5,10 @@ local REMIND = '600000' -- ms: several beats of any lease that makes sense
 local function halt(id, v, never)
   local own = call('HGET', T .. 'own', id)
   if own then
-    local s = sub(own, 1, 8)
-    call('SADD', T .. 'revoked:' .. s, id)
+    local s, attempt = sub(own, 1, 8), id .. sub(own, 9, 11)
+    call('SADD', T .. 'revoked:' .. s, attempt)
     call('PEXPIRE', T .. 'revoked:' .. s, REMIND)
-    call(PUBLISH, T .. 'in:' .. s, 'C' .. id)
+    call(PUBLISH, T .. 'in:' .. s, 'C' .. attempt)
     freed[#freed + 1] = id
     finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\0')
   elseif call('ZREM', T .. 'delayed', id .. sub(v, 7, 9) .. pendOf(v)) == 1 then
