@@ -2,8 +2,11 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -46,8 +49,41 @@ func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, 
 	return a.str(0), err
 }
 
+// Resume implements [task.Port]: a run that has failed or was cancelled goes on from
+// where it was. It returns the state that the run has then: Running, or another if
+// there was nothing to resume. Nodes that did not succeed are run again, each with all
+// its attempts; those whose dead letter was deleted stay failed.
+func (b *Broker) Resume(ctx context.Context, id task.RunID) (task.State, error) {
+	p, err := b.partition(id)
+	if err != nil {
+		return 0, err
+	}
+	var times int
+	err = b.retry(ctx, "resume", func() (err error) {
+		times, err = b.rdb.HGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "again").Int()
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	a, err := b.ask(ctx, b.scripts.resume, p, id[:], times+1)
+	if err == nil {
+		err = statusErr("resume", a.status)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if state := runStates[a.str(0)]; state != 0 {
+		return state, nil
+	}
+	return 0, b.missing(id)
+}
+
 // runStates maps the states of runs.
-var runStates = map[string]task.State{"a": task.Running, "S": task.Succeeded, "F": task.Failed, "C": task.Cancelled}
+var runStates = map[string]task.State{"a": task.Running, "r": task.Running, "S": task.Succeeded, "F": task.Failed, "C": task.Cancelled}
 
 // Run returns what is kept of a run.
 func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error) {

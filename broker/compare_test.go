@@ -81,7 +81,8 @@ func (k *machine) compareLists() {
 			want = got
 			k.m.lists[name] = got
 		}
-		if n := k.m.loose[name]; n <= len(got) && n <= len(want) && samePeople(got[:n], want[:n]) {
+		// Some of those may have ended since, with a run that one of them has stopped.
+		if n := min(k.m.loose[name], len(got), len(want)); samePeople(got[:n], want[:n]) {
 			want = append(slices.Clone(got[:n]), want[n:]...)
 			k.m.lists[name] = want
 		}

@@ -165,13 +165,13 @@ func TestScriptBytes(t *testing.T) {
 	must(t, err)
 	total, largest := 0, 0
 	for _, x := range []*script{
-		s.post, s.admit, s.submit, s.exchange, s.tick, s.cancel, s.join, s.leave, s.beat, s.note, s.block, s.edges, s.watch, s.read,
+		s.post, s.admit, s.submit, s.exchange, s.tick, s.cancel, s.join, s.leave, s.beat, s.note, s.block, s.edges, s.watch, s.read, s.resume,
 	} {
 		total += len(x.text)
 		largest = max(largest, len(x.text))
 	}
-	within(t, "KiB of scripts", float64(total)/1024, 105)
-	within(t, "KiB of the largest script", float64(largest)/1024, 32)
+	within(t, "KiB of scripts", float64(total)/1024, 145)
+	within(t, "KiB of the largest script", float64(largest)/1024, 38)
 }
 
 // TestAllocationsPerPost is not parallel: it counts those of the process.

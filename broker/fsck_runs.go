@@ -125,6 +125,10 @@ func (r *storedRun) set(f, v string) bool {
 			r.soft[place(f[1:])] = place(v)
 		}
 		return len(v) == 6 && place(v) > 0 && place(v) >= place(v[3:])
+	case len(f) == 4 && f[0] == 'a':
+		return count && n > 0
+	case f == "rn" || f == "rc" || f == "again":
+		return count
 	case len(f) == 4 && f[0] == 't':
 		r.taken[place(f[1:])] = true
 		return v == ""
@@ -198,12 +202,14 @@ func (s *stored) checkRuns() {
 			}
 			continue
 		}
-		ended := r.state != "a"
+		ended := r.state != "a" && r.state != "r"
 		s.checkExpiry(key, id, s.keys["run:"][string(id[:])], ended, id.Class())
 		if info, ok := s.keys["res:"][bucket]; ok {
 			s.checkExpiry("res:"+bucket, id, info, ended, id.Class())
 		}
-		s.checkNodes(key, id, r, parents)
+		if r.state != "r" { // else it is being put in order
+			s.checkNodes(key, id, r, parents)
+		}
 	}
 	for id := range s.ended {
 		if !buckets[id.Bucket()] {

@@ -284,7 +284,7 @@ func TestScriptsAndGoAgree(t *testing.T) {
 	for _, c := range []struct {
 		file, text string
 	}{
-		{"head", fmt.Sprintf("local INBOX, UNIQUE, IDEM, HIST, DEAD = %d, %d, %d, %d, %d\n", flagInbox, flagUnique, flagIdem, flagHist, flagDead)},
+		{"head", fmt.Sprintf("local INBOX, UNIQUE, IDEM, SUSPECT, HIST, DEAD = %d, %d, %d, %d, %d, %d\n", flagInbox, flagUnique, flagIdem, flagSuspect, flagHist, flagDead)},
 		{"follow", fmt.Sprintf("EDGES, CHUNK, KID = 1024, %d, %d\n", kidsPerChunk, kidLen)},
 		{"line", fmt.Sprintf("local WINDOW = %d\n", task.RunWindow)},
 		{"requeue", fmt.Sprintf("'%c' or", laneSuspect)},

@@ -178,6 +178,8 @@ var moves = []struct {
 	{1, "leave", (*machine).leave},
 	{3, "cancel", (*machine).cancel},
 	{1, "cancel run", (*machine).cancelRun},
+	{2, "resume", (*machine).resume},
+	{2, "work", (*machine).workRun},
 	{2, "note", (*machine).note},
 	{4, "block", (*machine).block},
 	{1, "unblock", (*machine).unblock},
@@ -455,7 +457,7 @@ func (k *machine) submit() {
 		if soft > 0 && k.one(2) {
 			n.AtLeast = 1 + k.below(soft)
 		}
-		j.parents, j.atLeast = n.Parents, n.AtLeast
+		j.parents, j.atLeast, j.first = n.Parents, n.AtLeast, j.lane
 		run.nodes = append(run.nodes, j)
 		plan.Nodes = append(plan.Nodes, n)
 	}
@@ -715,6 +717,65 @@ func (k *machine) cancelRun() {
 	}
 }
 
+// workRun submits a run and lets one worker do most of it, and resumes it if it fails.
+func (k *machine) workRun() {
+	k.serial++
+	s := &msession{
+		ttl: 30_000, queues: testQueues, functions: testFunctions, listeners: true,
+		numbers: map[int]uint64{}, diligent: true,
+	}
+	binary.BigEndian.PutUint64(s.id[:], uint64(k.serial))
+	k.workers = append(k.workers, s)
+	k.enter(s)
+	k.submit()
+	run := k.runs[len(k.runs)-1]
+	for range 1 + k.below(6) {
+		var done []task.Outcome
+		for _, l := range k.leases {
+			if j := k.m.owns(l); j == nil || l.Session != s.id || j.run != run {
+				continue
+			}
+			o := task.Outcome{Lease: l, Verdict: task.Succeed}
+			if k.one(5) {
+				o.Verdict, o.Failure = task.Fail, task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
+			}
+			done = append(done, o)
+		}
+		k.compareDump()
+		clear(k.m.loose)
+		k.exchangeAs(s, 0, s.numbers[0]+1, done, nil, wish{want: 8})
+	}
+	if state, _ := run.record(); state == task.Failed && !k.m.lazy {
+		k.compareDump()
+		clear(k.m.loose)
+		k.resumeRun(run)
+	}
+}
+
+// resume lets a run go on that has ended.
+func (k *machine) resume() {
+	if len(k.runs) > 0 && !k.m.lazy {
+		k.resumeRun(pick(k, k.runs))
+	}
+}
+
+func (k *machine) resumeRun(run *mrun) {
+	k.logf("resume %v", run.id)
+	before, _ := run.record()
+	state, err := k.b.Resume(k.ctx, run.id)
+	k.must(err)
+	k.again("resume")
+	k.past = append(k.past, pastCall{what: "resume", args: k.n.rec.args, reply: k.n.rec.reply})
+	want := before
+	if before == task.Failed || before == task.Cancelled {
+		want = task.Running
+		k.m.resume(run)
+	}
+	if state != want {
+		k.fail("resume of a run that is %v: %v, want %v", before, state, want)
+	}
+}
+
 // lease returns some lease that was handed out, often one of the newest, or one
 // whose job has another owner since.
 func (k *machine) lease() task.Lease {
@@ -922,6 +983,7 @@ func (k *machine) replay() {
 		want = "GONE"
 	case c.what == "exchange" && c.number < s.numbers[c.fetcher], (c.what == "post" || c.what == "admit") && !k.lastPost(c):
 		want = "STALE"
+	case c.what == "resume": // it says how the run stands now
 	case c.what != "exchange":
 		if !reflect.DeepEqual(got, c.reply) {
 			k.fail("%s, replayed, answers %q, it was %q", c.what, got, c.reply)

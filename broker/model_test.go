@@ -60,6 +60,7 @@ type mjob struct {
 	node    int
 	parents []task.Edge
 	atLeast int
+	first   byte         // its lane before it was a suspect
 	heard   map[int]bool // parents of whose end it has heard
 	kids    []int
 }
@@ -206,6 +207,40 @@ func (m *model) settle(work []*mjob) {
 	for _, r := range runs {
 		m.fill(r)
 	}
+	m.arrange()
+}
+
+// resume makes jobs again of the nodes of a run that did not succeed. Dead letters
+// that were deleted stay failed.
+func (m *model) resume(r *mrun) {
+	r.stopped, r.cancelled, r.failed, r.line = false, false, false, nil
+	for _, j := range r.nodes {
+		if j.heard = nil; j.state == task.Succeeded || j.gone {
+			continue
+		}
+		j.state, j.fails, j.losses, j.aone, j.note, j.began, j.ended = task.Blocked, 0, 0, 0, "", 0, 0
+		j.owner, j.suspect, j.lane = task.SessionID{}, false, j.first
+		j.epoch++
+	}
+	var ended []*mjob
+	for _, j := range r.nodes {
+		switch {
+		case j.state == task.Blocked && len(j.parents) == 0:
+			r.ahead = append(r.ahead, j)
+		case j.state == task.Succeeded || j.gone:
+			r.failed = r.failed || j.gone && !j.taken()
+			ended = append(ended, j)
+		}
+	}
+	window := m.window
+	m.window = 0 // nothing starts before the end
+	for ; len(ended) > 0; ended = ended[1:] {
+		for _, i := range ended[0].kids {
+			ended = append(ended, m.follow(ended[0], r.nodes[i])...)
+		}
+	}
+	m.window = window
+	m.fill(r)
 	m.arrange()
 }
 

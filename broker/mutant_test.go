@@ -17,7 +17,7 @@ type edit struct{ file, old, new string }
 func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
-		&s.note, &s.block, &s.edges, &s.watch, &s.read,
+		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume,
 	}
 }
 
@@ -104,8 +104,17 @@ var mutants = []struct {
 	{"a failure does not stop the run", []edit{{"lib/stop", "if not r.keep then stopRun(r, 'F') end", ""}}},
 	{"a stopped run keeps its attempts", []edit{{"lib/halt", "    finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\\0')", "    if kind(id) == 0 then finish(id, v, 'a', 'C', sub(own, 12, 17), s, '\\0') end"}}},
 	{"who runs a node of a stopped run is not told", []edit{{"lib/halt", "call('SADD', T .. 'revoked:' .. s, attempt)", ""}}},
-	{"a run has no window", []edit{narrowly, {"lib/line", "if r.w >= WINDOW then", "if false then"}}},
-	{"nobody is called from the line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop then return false end", "if true then return false end"}}},
+	{"resume runs again what has succeeded", []edit{{"lib/revive", "if state ~= 'F' and state ~= 'C' and state ~= 'K' then return end", "if state == 'j' or not state then return end"}}},
+	{"a resumed node keeps its epoch", []edit{{"lib/revive", "be(num(sub(v, 7, 9)) + 1, 3) .. '", "sub(v, 7, 9) .. '"}}},
+	{"resume does not follow what has succeeded", []edit{{"lib/revive", "worklist[#worklist + 1] = { id = id, state = truth(tail), chunk = 0, counted = true }", ""}}},
+	{"resume forgets how many are enough", []edit{{"lib/revive", "be(tonumber(call('HGET', r.key, 'a' .. number) or 0), 3)", "be(0, 3)"}}},
+	{"a resumed node waits for nobody", []edit{{"lib/phases", "await(r, sub(list, k, k + 2), byte(list, k + 4))", ""}}},
+	{"a resumed run is still stopped", []edit{{"resume", "call('HDEL', key, 'stop', 'f', 'end', 'd')", "call('HDEL', key, 'f', 'end', 'd')"}}},
+	{"resume does not know its own call", []edit{{"resume", "local seen = tonumber(times or 0) >= tonumber(ARGV[2])", "local seen = false"}}},
+	{"a resumed suspect stays one", []edit{{"lib/revive", "sub(pend, -1) == 'x' and", "false and"}}},
+	{"a suspect forgets its lane", []edit{{"lib/requeue", "if lane == 'x' and prio then", "if false then"}}},
+	{"a run has no window", []edit{narrowly, {"lib/line", "if r.w >= WINDOW or r.resuming then", "if r.resuming then"}}},
+	{"nobody is called from the line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop or r.resuming then return false end", "if true then return false end"}}},
 	{"a node that ends keeps its place", []edit{{"lib/stop", "if node.flew then set(r, 'w', r.w - 1) end", ""}}},
 	{"a refused end is followed all the same", []edit{{"exchange", "      vs[i] = false\n", "      if kind(id) == 1 and v then worklist[#worklist + 1] = { id = id, state = 'S', chunk = 0, tail = '', counted = true } end\n      vs[i] = false\n"}}},
 	{"a run expires while it runs", []edit{{"submit", "if not last then\n", "call('PEXPIRE', key, '1000000000')\nif not last then\n"}}},

@@ -118,7 +118,7 @@ func (s *scenario) submit(ctx context.Context) error {
 	}
 	for _, plan := range []task.Plan{
 		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}},
-		{Name: "fails", Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},
+		{Name: "fails", KeepGoing: true, Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},
 		{Name: "cancelled", Nodes: []task.Node{node("gone"), node("gone too", 0)}},
 	} {
 		id, err := s.b.Submit(ctx, plan)
@@ -141,6 +141,15 @@ func (s *scenario) cancel(ctx context.Context) error {
 		}
 		s.say("cancelled: %v", state)
 	}
+	state, err := s.b.Resume(ctx, s.runs[2])
+	if err != nil {
+		return err
+	}
+	s.say("resumed: %v", state)
+	if state, err = s.b.Cancel(ctx, s.runs[2]); err != nil {
+		return err
+	}
+	s.say("cancelled again: %v", state)
 	return nil
 }
 

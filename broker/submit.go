@@ -175,6 +175,9 @@ func (b *Broker) layNode(l *layout, plan *task.Plan, i int, kids [][]byte, taken
 	}
 	if soft > 0 {
 		l.field("o"+number(i), number(len(n.Parents)-hard)+number(n.AtLeast))
+		if n.AtLeast > 0 {
+			l.field("a"+number(i), n.AtLeast)
+		}
 	}
 	l.nodes = append(l.nodes, c.ID[:], it.value, it.pend, waits, []byte{name})
 	l.size += len(it.value) + 32

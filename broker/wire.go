@@ -22,11 +22,12 @@ const (
 	wireVersion = 1
 	headerLen   = 15
 
-	flagInbox  = 1
-	flagUnique = 2
-	flagIdem   = 4
-	flagHist   = 32
-	flagDead   = 64
+	flagInbox   = 1
+	flagUnique  = 2
+	flagIdem    = 4
+	flagSuspect = 8 // and 16: the lane a suspect had before, l n h being 1 2 3
+	flagHist    = 32
+	flagDead    = 64
 )
 
 // meta is the part of a call that few calls have.

@@ -55,6 +55,16 @@ func (a *attempt) Cancel(ctx context.Context, id task.ID) (task.State, error) {
 	return a.w.b.Cancel(ctx, id)
 }
 
+// Run implements [task.Port].
+func (a *attempt) Run(ctx context.Context, id task.RunID) (task.RunRecord, error) {
+	return a.w.b.Run(ctx, id)
+}
+
+// Resume implements [task.Port].
+func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error) {
+	return a.w.b.Resume(ctx, id)
+}
+
 // Note implements [task.Attempt]. The broker is sent all that the attempt has
 // said of itself so far, and with the outcome it gets it again.
 func (a *attempt) Note(ctx context.Context, n task.Note) error {

@@ -25,6 +25,11 @@ type Port interface {
 	// Cancel ends a job or a run as cancelled and returns the state it has then,
 	// which is another one if it had ended before.
 	Cancel(ctx context.Context, id ID) (State, error)
+	// Run returns what is known of a run; [ErrUnknown] or [ErrExpired] if nothing is.
+	Run(ctx context.Context, id RunID) (RunRecord, error)
+	// Resume lets a run that has failed or was cancelled go on from where it was, and
+	// returns the state it has then.
+	Resume(ctx context.Context, id RunID) (State, error)
 }
 
 // Attempt is the port of a running job, with what only a running job has.

@@ -27,6 +27,7 @@ type fakePort struct {
 	ends    map[ID]Settled
 	awaited [][]ID
 	read    []ID
+	resumed []ID
 	ended   []ID // cancelled
 }
 
@@ -80,6 +81,15 @@ func (p *fakePort) Read(_ context.Context, ids []ID) ([]Record, error) {
 func (p *fakePort) Cancel(_ context.Context, id ID) (State, error) {
 	p.ended = append(p.ended, id)
 	return Cancelled, p.err
+}
+
+func (p *fakePort) Run(_ context.Context, id RunID) (RunRecord, error) {
+	return RunRecord{ID: id, State: Running, Nodes: 4, Counts: map[State]int{Succeeded: 1, Ready: 2}}, p.err
+}
+
+func (p *fakePort) Resume(_ context.Context, id RunID) (State, error) {
+	p.resumed = append(p.resumed, id)
+	return Running, p.err
 }
 
 // succeed makes jobs end with values.

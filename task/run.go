@@ -53,6 +53,44 @@ func (r Run) Cancel(ctx context.Context) (State, error) {
 	return p.Cancel(ctx, r.id)
 }
 
+// Resume lets the run go on from where it was, if it has failed or was cancelled:
+// nodes that succeeded are not run again, the others have all their attempts anew, and a
+// deadline does not hold any more. It returns the state that the run has then: Running,
+// or Succeeded if there was nothing to resume. The code may have been mended meanwhile:
+// it is the stored inputs that are run again.
+func (r Run) Resume(ctx context.Context) (State, error) {
+	p, err := r.port(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return p.Resume(ctx, r.id)
+}
+
+// Record returns what is known of the run: its state, and how many of its nodes have
+// ended how.
+func (r Run) Record(ctx context.Context) (RunRecord, error) {
+	p, err := r.port(ctx)
+	if err != nil {
+		return RunRecord{}, err
+	}
+	return p.Run(ctx, r.id)
+}
+
+// Progress returns the run's state and how many of its nodes have ended, in percent.
+func (r Run) Progress(ctx context.Context) (State, float64, error) {
+	rec, err := r.Record(ctx)
+	if err != nil || rec.Nodes == 0 {
+		return rec.State, 0, err
+	}
+	ended := 0
+	for state, n := range rec.Counts {
+		if state.Terminal() {
+			ended += n
+		}
+	}
+	return rec.State, 100 * float64(ended) / float64(rec.Nodes), nil
+}
+
 // Node returns the record of node i.
 func (r Run) Node(ctx context.Context, i int) (Record, error) {
 	p, err := r.port(ctx)

@@ -1,6 +1,6 @@
 -- cancel.lua: blocked, scheduled, ready, running -> cancelled. Who runs one is
 -- told now, and again by its beats; from here on its reports are not believed.
--- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow settle guard
+-- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow revive phases settle guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
@@ -18,7 +18,7 @@ for i, id in ipairs(ARGV) do
   local state = kind(id) == 2 and call('HGET', T .. 'run:' .. id, 'state')
   if kind(id) == 1 then call('HLEN', T .. 'run:' .. runOf(id)) end
   if own then call('SCARD', T .. 'revoked:' .. sub(own, 1, 8)) end
-  if state == 'a' then
+  if state == 'a' or state == 'r' then
     answer[i] = 'C'
     live[#live + 1] = { id = id, place = i, run = true }
   elseif state and state ~= '-' and state ~= 'x' then
@@ -48,7 +48,7 @@ for _, j in ipairs(live) do
   settle()
   flushEnds()
   local state = r and call('HGET', r.key, 'state')
-  if state and state ~= 'a' then answer[j.place] = state end
+  if state and state ~= 'a' and state ~= 'r' then answer[j.place] = state end
 end
 flushPushes()
 ringPushed(false)

@@ -2,7 +2,7 @@
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
 -- include: base bytes now head count bell ends pick judge suspect claim
--- seldom: fields ring push tell finish halt run stop line follow settle requeue due guard
+-- seldom: fields ring push tell finish halt run stop line follow revive phases settle requeue due guard
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition

@@ -31,9 +31,9 @@ for i = 2, #ARGV do
     answer = '+'
   elseif kind(id) == 2 then
     local got = call('HMGET', T .. 'run:' .. id, 'state', 'f')
-    if not got[1] then
+    if not got[1] or got[1] == '-' or got[1] == 'x' then
       answer = '?'
-    elseif got[1] == 'a' then
+    elseif got[1] == 'a' or got[1] == 'r' then
       answer = wait(id)
     else
       answer = got[1] .. (got[2] or '\0')

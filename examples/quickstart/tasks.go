@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/gomlq/mlq/examples/digits/data"
-	"github.com/gomlq/mlq/examples/quickstart/internal/knn"
+	"github.com/gomlq/mlq/examples/internal/knn"
 	"github.com/gomlq/mlq/task"
 )
 

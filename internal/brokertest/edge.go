@@ -21,6 +21,9 @@ var edgeStories = stories{
 	"ARunThatEndsInTimeHasNoDeadlineAnyMore":        inTime,
 	"ALargePlanComesInParts":                        parts,
 	"ARetryOfAStoppedRunDoesNotStart":               stoppedRetry,
+	"AFailedRunGoesOnFromWhereItWas":                resumed,
+	"ACancelledRunGoesOn":                           resumedAfterCancel,
+	"ARunThatSucceededIsNotResumed":                 resumedInVain,
 	"LaterStagesGoBeforeSiblingsThatHaveNotStarted": depthFirst,
 }
 
@@ -235,6 +238,72 @@ func stoppedRetry(s *stage) {
 	w.idle("the run was stopped")
 	s.wantRun(id, task.Failed)
 	s.wantState(id.Node(0), task.Skipped)
+}
+
+func resumed(s *stage) {
+	id := s.submit(task.Plan{Name: "resumed", Nodes: []task.Node{
+		node("f", "a"), node("f", "b"), edge("g", "c", accept(0, task.AcceptSuccess), accept(1, task.AcceptSuccess)), node("g", "d", 2),
+	}})
+	w := s.join()
+	jobs := w.take(2)
+	w.succeed(jobs[0])
+	w.end(outcome(jobs[1], task.Fail, "broken"))
+	s.wantRun(id, task.Failed)
+	for range 2 { // the second time there is nothing to resume
+		if state, err := s.b.Resume(s.ctx, id); err != nil || state != task.Running {
+			s.Fatalf("Resume: %v, %v; want running", state, err)
+		}
+	}
+	s.wantState(id.Node(0), task.Succeeded)
+	s.wantState(id.Node(2), task.Blocked)
+	b := w.one()
+	if b.ID != id.Node(1) || b.Attempt != 1 {
+		s.Errorf("claimed %q, attempt %d, want b for the first time", b.Payload.Bytes, b.Attempt)
+	}
+	w.idle("a has succeeded")
+	waiting := s.awaiting(id)
+	w.succeed(b)
+	w.succeed(w.one())
+	w.succeed(w.one())
+	s.wantRun(id, task.Succeeded)
+	if end := s.receive(waiting)[0]; end.State != task.Succeeded {
+		s.Errorf("who waits for the resumed run learns %+v", end)
+	}
+	if r := s.read(b.ID); len(r.Failures) != 1 || r.Failures[0].Message != "broken" {
+		s.Errorf("b has the failures %+v, want the one of before", r.Failures)
+	}
+	wantEqual(s, "lost", w.report(success(jobs[1], "late")), []task.ID{jobs[1].ID})
+}
+
+func resumedAfterCancel(s *stage) {
+	id := s.submit(abc())
+	w := s.join()
+	jobs := w.take(2)
+	w.succeed(jobs[0])
+	s.cancel(id)
+	s.settled(id)
+	if state, err := s.b.Resume(s.ctx, id); err != nil || state != task.Running {
+		s.Fatalf("Resume: %v, %v; want running", state, err)
+	}
+	b := w.one()
+	if b.ID != id.Node(1) || b.Lease.Epoch == jobs[1].Lease.Epoch {
+		s.Errorf("claimed %v under epoch %d, want b under a new one", b.ID, b.Lease.Epoch)
+	}
+	w.succeed(b)
+	w.succeed(w.one())
+	s.wantRun(id, task.Succeeded)
+}
+
+func resumedInVain(s *stage) {
+	id := s.submit(task.Plan{Name: "one", Nodes: []task.Node{node("f", "a")}})
+	w := s.join()
+	w.succeed(w.one())
+	if state, err := s.b.Resume(s.ctx, id); err != nil || state != task.Succeeded {
+		s.Errorf("Resume: %v, %v; want succeeded", state, err)
+	}
+	w.idle("all has succeeded")
+	_, err := s.b.Resume(s.ctx, task.NewID(1, task.KindRun, 1, 2, 0, 0))
+	s.wantErr(err, task.ErrExpired, "Resume of a run that nobody knows any more")
 }
 
 func depthFirst(s *stage) {

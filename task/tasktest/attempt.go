@@ -203,3 +203,41 @@ func (r *Recorder) cancel(j *job) task.State {
 	}
 	return j.end.State
 }
+
+// Run implements [task.Port]: it tells which nodes have been answered for.
+func (a *attempt) Run(ctx context.Context, id task.RunID) (task.RunRecord, error) {
+	if err := ctx.Err(); err != nil {
+		return task.RunRecord{}, err
+	}
+	j, err := a.r.find(id)
+	if err != nil {
+		return task.RunRecord{}, err
+	}
+	rec := task.RunRecord{ID: id, State: j.state(), Nodes: j.nodes, Counts: map[task.State]int{}}
+	for i := range j.nodes {
+		if node, err := a.r.find(id.Node(i)); err == nil {
+			rec.Counts[node.state()]++
+		}
+	}
+	return rec, nil
+}
+
+// state returns the state of j: Ready until it has been answered for.
+func (j *job) state() task.State {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.end != nil:
+		return j.end.State
+	case j.nodes > 0:
+		return task.Running
+	default:
+		return task.Ready
+	}
+}
+
+// Resume implements [task.Port]: an answer is final, so that nothing is run again.
+func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error) {
+	rec, err := a.Run(ctx, id)
+	return rec.State, err
+}

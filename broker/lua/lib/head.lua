@@ -7,7 +7,7 @@
 --                                     queue:route:lane
 -- then, by flag, the poster's inbox (8), the unique key (2 + n), the digest of
 -- the idempotency key (16); then the envelope, which only Go reads.
-local INBOX, UNIQUE, IDEM, HIST, DEAD = 1, 2, 4, 32, 64
+local INBOX, UNIQUE, IDEM, SUSPECT, HIST, DEAD = 1, 2, 4, 8, 32, 64
 local EPOCH0 = '\0\0\0'
 
 local function pendOf(v)

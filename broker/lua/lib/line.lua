@@ -7,7 +7,7 @@ local names = {}
 -- release(r, number, name): a node that waits for no parent starts, before others,
 -- if few enough of its run have; else it goes to the head of the line, which fill writes.
 local function release(r, number, name)
-  if r.w >= WINDOW then
+  if r.w >= WINDOW or r.resuming then
     call('HSET', r.key, 'p' .. number, '0')
     r.ahead = r.ahead or {}
     r.ahead[#r.ahead + 1] = number .. name
@@ -20,7 +20,9 @@ local function release(r, number, name)
   if call('HDEL', r.key, 'p' .. number) == 0 then return end
   set(r, 'w', r.w + 1)
   count(queueOf(pend), 'b', -1)
-  push(pend, nodeOf(r.R, number), 'later')
+  local id, epoch = nodeOf(r.R, number), EPOCH0
+  if r.again then epoch = sub(call('HGET', T .. 'jobs', id) or '', 7, 9) end -- else it never ran
+  push(pend, entry(id, epoch), 'later')
 end
 
 -- fill(r): those in line start, while there is room.
@@ -29,9 +31,10 @@ end
 local function fill(r)
   for i = #(r.ahead or {}), 1, -1 do pcall('LPUSH', T .. 'line:' .. r.R, r.ahead[i]) end
   r.ahead = nil
+  r.resuming = r.resuming and not r.resumed
   for _ = 1, 4 do
     local n = math.min(WINDOW - r.w, r.l)
-    if n <= 0 or r.stop then return false end
+    if n <= 0 or r.stop or r.resuming then return false end
     local got = pcall('LPOP', T .. 'line:' .. r.R, int(n))
     if type(got) ~= 'table' or got.err then got = {} end
     set(r, 'l', #got < n and 0 or r.l - n)

@@ -55,7 +55,9 @@ local function lose(id, v, own, poison, tail)
   end
   local pend = pendOf(v)
   local lane = byte(v, 12) > 0 and 'x' or sub(pend, -1)
-  local new, epoch, line = again(v, 0, 1, alone, byte(v, 6), lane)
+  local f, prio = byte(v, 6), string.find('lnh', string.lower(sub(pend, -1)), 1, true)
+  if lane == 'x' and prio then f = f + SUSPECT * prio end -- the lane it had before
+  local new, epoch, line = again(v, 0, 1, alone, f, lane)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)

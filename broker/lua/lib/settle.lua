@@ -58,6 +58,12 @@ local function settle()
         edges = edges + 4 * SWEEP -- to end a node takes about as long as four edges
       end
       if next then later(node, next) end
+      if not next and r.S + r.F + r.C + r.K == r.n then endRun(r) end
+    elseif r and (node.state == 'R' or node.state == 'Q' or node.state == 'P') then
+      set(r, 'l', r.l) -- its line is looked at below
+      local phase = node.state
+      while phase and edges < EDGES do phase = revive(r, phase) end
+      if phase then later({ id = node.id, state = phase }, 0) end
     elseif r and node.state == 'L' then
       set(r, 'l', r.l) -- it is filled below
     elseif r then

@@ -10,9 +10,12 @@ local function stopRun(r, why)
 end
 
 local function endRun(r)
+  if r.over then return end
+  r.over = true
   local f = call('HGET', r.key, 'f')
   local state = f and 'F' or (r.stop == 'C' or r.C > 0) and 'C' or 'S'
-  call('HSET', r.key, 'state', state, 'end', int(time))
+  set(r, 'state', state)
+  set(r, 'end', time)
   call('ZREM', T .. 'delayed', r.R .. EPOCH0)
   if r.l > 0 then pcall('DEL', T .. 'line:' .. r.R) end
   if r.l > 0 then set(r, 'l', 0) end

@@ -1,0 +1,36 @@
+-- resume.lua: failed, cancelled, skipped -> blocked, ready. A run that has failed or was
+-- cancelled goes on from where it was: nodes that succeeded are not run again.
+-- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow revive phases settle guard
+--
+-- KEYS[1]  prefix of the partition
+-- ARGV[1]  run
+-- ARGV[2]  how many times it will have been resumed: the same again changes nothing
+--
+-- Returns {'OK', state}: a, the run goes on; S F C, it has ended so and does
+-- not go on; ?, unknown.
+local R, key = ARGV[1], T .. 'run:' .. ARGV[1]
+local state, times = unpack(call('HMGET', key, 'state', 'again'))
+if not state or state == '-' or state == 'x' then return { 'OK', '?' } end
+local seen = tonumber(times or 0) >= tonumber(ARGV[2])
+if seen or state ~= 'F' and state ~= 'C' then
+  if not seen then call('HSET', key, 'again', ARGV[2]) end -- should it come again later, it changes nothing then
+  return { 'OK', state == 'r' and 'a' or state }
+end
+guard()
+begin()
+call('HLEN', T .. 'jobs')
+call('HLEN', T .. 'res:' .. bucketOf(R))
+call('LLEN', T .. 'line:' .. R)
+call('HDEL', key, 'stop', 'f', 'end', 'd')
+call('HSET', key, 'state', 'r', 'again', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
+call('PERSIST', key)
+call('PERSIST', T .. 'res:' .. bucketOf(R))
+call('DEL', T .. 'line:' .. R)
+worklist[1] = { id = R, state = 'R', chunk = 0 }
+settle()
+flushEnds()
+flushPushes()
+ringPushed(false)
+flushLetters()
+flushCounts()
+return { 'OK', 'a' }
