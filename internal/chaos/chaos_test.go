@@ -100,8 +100,15 @@ func (s *stage) collect() {
 	s.sound()
 }
 
-// sound asks that what is stored is as it should be, once all is quiet.
+// sound asks that the records of all jobs are stored, and nothing else.
 func (s *stage) sound() {
+	s.t.Helper()
+	s.stores(len(s.ids), 0)
+}
+
+// stores asks that what is stored is as it should be, once all is quiet: so many
+// records, so many dead letters, and no live job.
+func (s *stage) stores(records, dead int) {
 	s.t.Helper()
 	var found broker.Findings
 	redistest.Eventually(s.t, patience, func() bool {
@@ -111,8 +118,8 @@ func (s *stage) sound() {
 		}
 		return len(found.Broken) == 0
 	}, "the stored state is not sound")
-	if found.Records != len(s.ids) || found.Jobs != 0 {
-		s.t.Errorf("%d records and %d jobs are stored, want %d and 0", found.Records, found.Jobs, len(s.ids))
+	if found.Records != records || found.Jobs != dead {
+		s.t.Errorf("%d records and %d jobs are stored, want %d and %d", found.Records, found.Jobs, records, dead)
 	}
 }
 

@@ -69,16 +69,18 @@ func beWorker(url, namespace string) error {
 		return err
 	}
 	defer func() { _ = b.Close() }()
-	w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, LeaseTTL: lease, Grace: 5 * time.Second, Logger: silent()}, work.Handle(doWork))
+	w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, LeaseTTL: lease, Grace: 5 * time.Second, Logger: silent()},
+		work.Handle(doWork), stir.Handle(doStir), coin.Handle(doCoin), pass.Handle(doPass))
 	if err != nil {
 		return err
 	}
 	return w.Run(ctx)
 }
 
-// open opens a broker that has the patience to see a Redis restart.
+// open opens a broker that has the patience to see a Redis restart, and does not blame
+// jobs for the workers that are killed.
 func open(ctx context.Context, url, namespace string) (*broker.Broker, error) {
-	return broker.Open(ctx, url, broker.Config{Namespace: namespace, RetryFor: time.Minute, Logger: silent()})
+	return broker.Open(ctx, url, broker.Config{Namespace: namespace, RetryFor: time.Minute, Poison: 100, Logger: silent()})
 }
 
 // process is a worker in a process of its own.
