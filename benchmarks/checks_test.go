@@ -1,6 +1,7 @@
 package benchmarks
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,40 @@ func TestPercentile(t *testing.T) {
 	}
 	if got := percentile(nil, 0.5); got != 0 {
 		t.Errorf("percentile of nothing is %d, want 0", got)
+	}
+}
+
+func TestShapesHaveTheirNodesAndEdges(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name         string
+		s            *shape
+		nodes, edges int
+	}{
+		{"fan-out", fanOut(300), 302, 600},
+		{"chain", chain(10), 10, 9},
+		{"handed on", handedOn(10), 10, 9},
+		{"layered", layered(5, 7), 35, 4 * 7 * 3},
+		{"loose", layered(5, 7).loose(), 35, 0},
+	} {
+		if err := c.s.Validate(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if len(c.s.Nodes) != c.nodes || c.s.edges != c.edges {
+			t.Errorf("%s has %d nodes and %d edges, want %d and %d", c.name, len(c.s.Nodes), c.s.edges, c.nodes, c.edges)
+		}
+	}
+}
+
+func TestParsePercentiles(t *testing.T) {
+	t.Parallel()
+	got := parsePercentiles("p50=30.1,p99=80.9,p99.9=200.7,p100=1003.5")
+	want := map[string]float64{scriptP50: 30.1, scriptP99: 80.9, scriptP999: 200.7, scriptMax: 1003.5}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := parsePercentiles(""); len(got) != 0 {
+		t.Errorf("of nothing: got %v", got)
 	}
 }
 

@@ -59,7 +59,8 @@ func (r *round) compare(raw reading, paced bool) {
 		}
 		return
 	}
-	m[xSet], m[xSetMany] = m[rate]/raw.set, m[rate]/raw.setMany
+	n := max(m[rate], m[nodeRate]) // it has one of them
+	m[xSet], m[xSetMany] = n/raw.set, n/raw.setMany
 }
 
 // series is the rounds of one benchmark.

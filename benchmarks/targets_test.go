@@ -38,6 +38,13 @@ var targets = []target{
 	{bench: "Idle/Do", metric: xPing, value: p50, must: 8, aim: 5.5, atMost: true},
 	{bench: "Idle/Commands", metric: perSecond, must: 4, atMost: true},
 	{bench: "Callers/1000", metric: xSet, value: rate, must: 0.6, aim: 0.9},
+	{bench: "Graph/FanOut/width=1000", metric: runTime, must: 60, aim: 25, atMost: true},
+	{bench: "Graph/FanOut/width=10000", metric: runTime, must: 500, aim: 200, atMost: true},
+	{bench: "Graph/FanOut/width=100000", metric: scriptP999, must: 5_000, atMost: true},
+	{bench: "Graph/Chain/length=100", metric: runTime, must: 60, aim: 25, atMost: true},
+	{bench: "Graph/Layered/100x100", metric: nodeRate, must: 25_000},
+	{bench: "Graph/Submit/nodes=1000", metric: perNode, must: 10, atMost: true},
+	{bench: "Graph/Submit/nodes=100000", metric: perNode, must: 10, atMost: true},
 }
 
 // met says in a word whether v is good enough.

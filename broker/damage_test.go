@@ -40,7 +40,7 @@ func newScene(t *testing.T) *scene {
 	t.Helper()
 	cfg := testConfig
 	cfg.RetryFor = time.Millisecond
-	s := &scene{bench: newBench(t, cfg, edit{"lib/follow", "EDGES, CHUNK, KID = 1024,", "EDGES, CHUNK, KID = 1,"}), ctx: t.Context()}
+	s := &scene{bench: newBench(t, cfg, edit{"lib/follow", "EDGES, CHUNK, KID = 512,", "EDGES, CHUNK, KID = 1,"}), ctx: t.Context()}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

@@ -285,7 +285,7 @@ func TestScriptsAndGoAgree(t *testing.T) {
 		file, text string
 	}{
 		{"head", fmt.Sprintf("local INBOX, UNIQUE, IDEM, SUSPECT, HIST, DEAD = %d, %d, %d, %d, %d, %d\n", flagInbox, flagUnique, flagIdem, flagSuspect, flagHist, flagDead)},
-		{"follow", fmt.Sprintf("EDGES, CHUNK, KID = 1024, %d, %d\n", kidsPerChunk, kidLen)},
+		{"follow", fmt.Sprintf("EDGES, CHUNK, KID = 512, %d, %d\n", kidsPerChunk, kidLen)},
 		{"line", fmt.Sprintf("local WINDOW = %d\n", task.RunWindow)},
 		{"requeue", fmt.Sprintf("'%c' or", laneSuspect)},
 	} {

@@ -11,7 +11,7 @@ import (
 
 // slowly lets a script follow the children of one node only, so that most edges are
 // continuations. Then they may be followed late.
-var slowly = edit{"lib/follow", "local EDGES, CHUNK, KID = 1024,", "local EDGES, CHUNK, KID = 1,"}
+var slowly = edit{"lib/follow", "local EDGES, CHUNK, KID = 512,", "local EDGES, CHUNK, KID = 1,"}
 
 // sparsely lets a claim bring little more than one job.
 var sparsely = edit{"lib/judge", "local MAXBYTES = 4194304", "local MAXBYTES = 60"}

@@ -146,7 +146,7 @@ for a = 12 + ndone, #ARGV, 4 do
     seldom().push(ARGV[a + 2], ARGV[a + 1])
   end
 end
-if any and #worklist == 0 then seldom().resume() end
+if any then seldom().resume() end
 if #worklist > 0 then seldom().settle() end
 flushEnds()
 if made then made.flushPushes() end

@@ -9,7 +9,7 @@
 -- (3), how many must still succeed (3), 0 if it waits for all. A child is number (3),
 -- pend name (1), which ends it accepts (1): 0 success, 1 or skipped, 2 any, 3 true, 4
 -- false. 256 make a chunk.
-local EDGES, CHUNK, KID = 1024, 256, 5
+local EDGES, CHUNK, KID = 512, 256, 5
 local edges = 0
 
 -- truth(tail): t or f if a result is true or false, else S.
