@@ -1,6 +1,9 @@
 package benchmarks
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // The metrics of scripts: how long the server took for an EVALSHA, without the way
 // there and back. No other client is served meanwhile.
@@ -34,9 +37,7 @@ func (h *bench) scripts(r *round) {
 	if *redisURL != "" {
 		return
 	}
-	for metric, us := range parsePercentiles(h.info("latencystats")["latency_percentiles_usec_evalsha"]) {
-		r.metrics[metric] = us
-	}
+	maps.Copy(r.metrics, parsePercentiles(h.info("latencystats")["latency_percentiles_usec_evalsha"]))
 }
 
 // parsePercentiles reads "p50=30.1,p99=80.9,p99.9=200.7,p100=1003.5".

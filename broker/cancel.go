@@ -11,9 +11,6 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// maxCancel bounds one call of cancel.lua.
-const maxCancel = 128
-
 // Cancel implements [task.Port]: it ends a job or a run as cancelled, and returns the
 // state it has then. Once it has returned, nothing of it starts any more; the nodes of
 // a large run end within seconds, some at each tick.
@@ -32,7 +29,7 @@ func (b *Broker) Cancel(ctx context.Context, id task.ID) (task.State, error) {
 	return endStates[letters[0]], nil
 }
 
-// cancelJobs cancels at most maxCancel jobs of partition p and returns the
+// cancelJobs cancels at most 128 jobs of partition p and returns the
 // letters of the states that they have then.
 func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, error) {
 	args := make([]any, len(ids))

@@ -188,18 +188,7 @@ func (s *stored) checkRuns() {
 			continue // said already
 		}
 		if r.staged() {
-			if _, ok := s.scores["staged"][string(id[:])]; !ok {
-				s.brokenf(RuleRun, key, id, "was not submitted whole, and nobody will remove it: it is not in staged")
-			}
-			roots := 0
-			for _, waits := range r.waits {
-				if waits == 0 {
-					roots++
-				}
-			}
-			if n := len(s.lines[id]); n != roots && r.state == "-" {
-				s.brokenf(RuleRun, key, id, "%d of its nodes are to begin with, but %d stand in its line", roots, n)
-			}
+			s.checkStaged(key, id, r)
 			continue
 		}
 		ended := r.state != "a" && r.state != "r"
@@ -220,6 +209,22 @@ func (s *stored) checkRuns() {
 		if id.Kind() == task.KindNode && s.runs[id.Run()] == nil && !j.dead() {
 			s.brokenf(RuleRun, "jobs", id, "is a node of a run that does not exist")
 		}
+	}
+}
+
+// checkStaged asks that a run which has not come whole goes on or is removed.
+func (s *stored) checkStaged(key string, id task.RunID, r *storedRun) {
+	if _, ok := s.scores["staged"][string(id[:])]; !ok {
+		s.brokenf(RuleRun, key, id, "was not submitted whole, and nobody will remove it: it is not in staged")
+	}
+	roots := 0
+	for _, waits := range r.waits {
+		if waits == 0 {
+			roots++
+		}
+	}
+	if n := len(s.lines[id]); n != roots && r.state == "-" {
+		s.brokenf(RuleRun, key, id, "%d of its nodes are to begin with, but %d stand in its line", roots, n)
 	}
 }
 

@@ -361,6 +361,7 @@ func (j *mjob) may() (ready, never bool) {
 			never = never || !succeeded || string(p.result) != "\xc3"
 		case task.AcceptFalse:
 			never = never || !succeeded || string(p.result) != "\xc2"
+		case task.AcceptAny:
 		case task.AcceptSkip:
 			never = never || !succeeded && p.state != task.Skipped
 		}

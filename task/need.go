@@ -137,8 +137,8 @@ func holdsRefs(t reflect.Type, seen map[reflect.Type]bool) bool {
 	seen[t] = true
 	switch t.Kind() {
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if holdsRefs(t.Field(i).Type, seen) {
+		for f := range t.Fields() {
+			if holdsRefs(f.Type, seen) {
 				return true
 			}
 		}

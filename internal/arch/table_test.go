@@ -91,6 +91,11 @@ var fences = []fence{
 		why:     "who wants no telemetry must not link it; siblings have an Observer instead",
 	},
 	{
+		imports: []string{"gonum.org"},
+		in:      []string{"examples"},
+		why:     "pictures are drawn by programs that want them, so nobody else links a plotter",
+	},
+	{
 		imports: []string{"net/http"},
 		in:      []string{"server", "metrics", "cmd", "examples", "benchmarks"},
 		why:     "the queue works without HTTP; server is the package that serves",

@@ -96,7 +96,7 @@ func failureNotTaken(s *stage) {
 
 func skipTaken(s *stage) {
 	id := s.submit(task.Plan{Name: "skipped", Nodes: []task.Node{
-		node("f", "a"), edge("g", "b", accept(0, task.AcceptSkip)), edge("g", "c", accept(0, task.AcceptSuccess)),
+		node("f", "a"), edge("f", "b", accept(0, task.AcceptSkip)), edge("g", "c", accept(0, task.AcceptSuccess)),
 	}})
 	w := s.join()
 	w.end(outcome(w.one(), task.SkipJob, ""))

@@ -77,7 +77,7 @@ func fanWide(s *stage) {
 	jobs := w.take(task.RunWindow)
 	w.idle("as many are under way as may be")
 	s.wantState(id.Node(n), task.Blocked)
-	for done := 0; done < n; done++ {
+	for range n {
 		w.succeed(jobs[0])
 		jobs = append(jobs[1:], w.claim(9)...)
 		if len(jobs) > task.RunWindow {
