@@ -218,7 +218,7 @@ type RunRecord struct {
 	Name     string
 	State    State // Running, Succeeded, Failed or Cancelled
 	Nodes    int
-	Counts   map[State]int // of its nodes; Ready and Running are counted as Ready
+	Counts   map[State]int // of nodes that have ended, by how
 	Started  time.Time
 	Finished time.Time // zero while it runs
 }

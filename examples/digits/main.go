@@ -7,7 +7,7 @@
 //	go run ./examples/digits -draw      # the graph, as Mermaid
 //
 // With a Redis, other processes can work too, here or elsewhere, as many as you
-// like; the sweep finds them. With -slots 0 the first one leaves all work to them.
+// like. A sweep with -slots 0 leaves all work to them.
 //
 //	go run ./examples/digits -redis redis://localhost:6379/0 -worker
 //	go run ./examples/digits -redis redis://localhost:6379/0
