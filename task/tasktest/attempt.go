@@ -215,7 +215,7 @@ func (a *attempt) Run(ctx context.Context, id task.RunID) (task.RunRecord, error
 	}
 	rec := task.RunRecord{ID: id, State: j.state(), Nodes: j.nodes, Counts: map[task.State]int{}}
 	for i := range j.nodes {
-		if node, err := a.r.find(id.Node(i)); err == nil {
+		if node, err := a.r.find(id.Node(i)); err == nil && node.state().Terminal() {
 			rec.Counts[node.state()]++
 		}
 	}
