@@ -1,7 +1,7 @@
 # MLQ for Go. `make` lists the targets; `make setup test` is all a new checkout needs.
 
 PKG      ?= ./...
-TIMEOUT  ?= 8m
+TIMEOUT  ?= 20m
 FUZZTIME ?= 30s
 CHECKS   ?= 10000
 CHAOS    ?= 10

@@ -26,7 +26,29 @@ func (b *Broker) Cancel(ctx context.Context, id task.ID) (task.State, error) {
 	if letters[0] == '?' {
 		return 0, b.missing(id)
 	}
-	return endStates[letters[0]], nil
+	if id.Kind() == task.KindRun {
+		err = b.sweepRun(ctx, p, id)
+	}
+	return endStates[letters[0]], err
+}
+
+// maxSweeps is how many steps of the sweep of a cancelled run are done at once, some
+// 100 nodes each; the rest is left to ticks.
+const maxSweeps = 100
+
+// sweepRun ends the nodes of a run that was stopped, so that who has cancelled it sees
+// them ended, unless they are very many.
+func (b *Broker) sweepRun(ctx context.Context, p int, id task.RunID) error {
+	for range maxSweeps {
+		run, err := b.Run(ctx, id)
+		if err != nil || run.State != task.Running {
+			return err
+		}
+		if _, _, err := b.tickOnce(ctx, p, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cancelJobs cancels at most 128 jobs of partition p and returns the
@@ -48,7 +70,8 @@ func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, 
 
 // Resume implements [task.Port]: a run that has failed or was cancelled goes on from
 // where it was. It returns the state that the run has then: Running, or another if
-// there was nothing to resume. Nodes that did not succeed are run again, each with all
+// there was nothing to resume; [task.ErrUnavailable] while a run is still being stopped,
+// which takes a large one some seconds. Nodes that did not succeed are run again, each with all
 // its attempts; those whose dead letter was deleted stay failed.
 func (b *Broker) Resume(ctx context.Context, id task.RunID) (task.State, error) {
 	p, err := b.partition(id)
@@ -72,6 +95,9 @@ func (b *Broker) Resume(ctx context.Context, id task.RunID) (task.State, error) 
 	}
 	if err != nil {
 		return 0, err
+	}
+	if a.str(0) == "w" {
+		return 0, fmt.Errorf("broker: resume: %w: run %v is still being stopped; wait for its end", task.ErrUnavailable, id)
 	}
 	if state := runStates[a.str(0)]; state != 0 {
 		return state, nil

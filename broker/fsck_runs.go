@@ -18,6 +18,7 @@ type storedRun struct {
 	lined  int          // entries of its line
 	taken  map[int]bool // nodes whose failure all their children take
 	waits  map[int]int  // by node, how many parents it waits for
+	need   map[int]int  // by node, how many of those must succeed; 0 means that all must end
 	soft   map[int]int  // by node, how many of those that may end in any way it waits for
 	kids   map[int]map[int]string
 	names  map[byte]string
@@ -67,7 +68,7 @@ func (s *stored) takeRun(name string, items []any) {
 	r := s.runs[id]
 	if r == nil {
 		r = &storedRun{
-			counts: map[byte]int{}, taken: map[int]bool{}, waits: map[int]int{}, soft: map[int]int{},
+			counts: map[byte]int{}, taken: map[int]bool{}, waits: map[int]int{}, need: map[int]int{}, soft: map[int]int{},
 			kids: map[int]map[int]string{}, names: map[byte]string{},
 		}
 		s.runs[id] = r
@@ -126,8 +127,9 @@ func (r *storedRun) set(f, v string) bool {
 		}
 		return len(v) == 6 && place(v) > 0 && place(v) >= place(v[3:])
 	case len(f) == 4 && f[0] == 'a':
+		r.need[place(f[1:])] = n
 		return count && n > 0
-	case f == "rn" || f == "rc" || f == "again":
+	case f == "rn" || f == "rc" || f == "again" || f == "turn":
 		return count
 	case len(f) == 4 && f[0] == 't':
 		r.taken[place(f[1:])] = true
@@ -295,7 +297,7 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 		if _, waits := r.waits[i]; state == 'j' && !waits {
 			flying++
 		}
-		if state == 'F' && !r.taken[i] && !r.failed {
+		if state == 'F' && !r.taken[i] && !r.failed && !r.stop {
 			s.brokenf(RuleRun, key, id.Node(i), "has failed, and nothing takes that, but the run has no failure")
 		}
 		if !r.stop {
@@ -320,7 +322,7 @@ func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []ed
 				soft--
 				open++
 			}
-		case e.accept == task.AcceptAny, e.accept == task.AcceptSkip && end == 'K', end == 'S':
+		case e.accept == task.AcceptAny, e.accept.Soft() && r.need[i] > 0, e.accept == task.AcceptSkip && end == 'K', end == 'S':
 		default:
 			broken++
 		}

@@ -363,7 +363,7 @@ func (j *mjob) may() (ready, never bool) {
 			never = never || !succeeded || string(p.result) != "\xc2"
 		case task.AcceptAny:
 		case task.AcceptSkip:
-			never = never || !succeeded && p.state != task.Skipped
+			never = never || !succeeded && p.state != task.Skipped && j.atLeast == 0
 		}
 		if e.Accept.Soft() {
 			if ended++; succeeded {

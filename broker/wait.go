@@ -156,6 +156,10 @@ func (h *waitHub) join(ids []task.ID) (entries []*waitEntry, fresh []task.ID) {
 	defer h.mu.Unlock()
 	for _, id := range ids {
 		e := h.entry(id)
+		if k := id.Kind(); e.ended() && (k == task.KindRun || k == task.KindNode) {
+			delete(h.entries, id) // it may have been resumed since
+			e = h.entry(id)
+		}
 		e.refs++
 		entries = append(entries, e)
 		if e.armed.IsZero() && !e.ended() {

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -90,6 +92,66 @@ func TestModelOfWideRunsThatAreCancelled(t *testing.T) {
 	}
 	if got := w.run(t); got.State != task.Cancelled || got.Counts[task.Succeeded] != 1 {
 		t.Errorf("the run ended as %v with %v, want cancelled after one node", got.State, got.Counts)
+	}
+}
+
+// TestModelOfWideRunsThatAreResumed resumes runs that are too large for one script, and
+// stops them again on the way: what is left of an earlier stop or resume must not
+// meddle with a later one.
+func TestModelOfWideRunsThatAreResumed(t *testing.T) {
+	t.Parallel()
+	const nodes = 700
+	widths := make([]int, nodes)
+	for i := range widths {
+		widths[i] = 1
+	}
+	for name, p := range map[string]task.Plan{"a chain": layers(widths...), "a fan": layers(1, nodes-2, 1)} {
+		for _, between := range []int{0, 1, 3} { // ticks between resume and cancel
+			t.Run(fmt.Sprintf("%s, %d ticks", name, between), func(t *testing.T) {
+				t.Parallel()
+				w := newWide(t, p)
+				for range 5 {
+					w.step(t, -1)
+				}
+				for range 2 {
+					if _, err := w.b.Cancel(t.Context(), w.id); err != nil {
+						t.Fatal(err)
+					}
+					w.resume(t)
+					for range between {
+						w.tick(t)
+					}
+				}
+				for w.run(t).State == task.Running {
+					w.step(t, -1)
+				}
+				if got := w.run(t); got.State != task.Succeeded || got.Counts[task.Succeeded] != nodes {
+					t.Errorf("the run ended as %v with %v, want all succeeded", got.State, got.Counts)
+				}
+			})
+		}
+	}
+}
+
+// resume resumes the run as soon as it has stopped.
+func (w *wide) resume(t *testing.T) {
+	t.Helper()
+	for {
+		state, err := w.b.Resume(t.Context(), w.id)
+		switch {
+		case err == nil && state == task.Running:
+			return
+		case !errors.Is(err, task.ErrUnavailable):
+			t.Fatalf("resume: %v, %v", state, err)
+		}
+		w.tick(t)
+	}
+}
+
+func (w *wide) tick(t *testing.T) {
+	t.Helper()
+	if _, _, err := w.b.tickOnce(t.Context(), 0, true); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package runtime
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -65,12 +66,14 @@ func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
 		n.Parent, n.Depth = parent.ID, parent.Depth+1
 		d := digestOf(&n.Call)
 		h.Write(d[:])
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(n.AtLeast)))
 		for _, e := range n.Parents {
 			h.Write(binary.BigEndian.AppendUint32(nil, uint32(e.From)))
 			h.Write([]byte{byte(e.Accept)})
 		}
 	}
 	h.Write([]byte(p.Name))
+	fmt.Fprintf(h, " %t %d", p.KeepGoing, p.Deadline)
 	if !p.ID.IsZero() {
 		return p, nil
 	}

@@ -16,7 +16,7 @@ for i, id in ipairs(ARGV) do
   local v, own = call('HGET', T .. 'jobs', id), call('HGET', T .. 'own', id)
   local record = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
   local state = kind(id) == 2 and call('HGET', T .. 'run:' .. id, 'state')
-  if kind(id) == 1 then call('HLEN', T .. 'run:' .. runOf(id)) end
+  local of = kind(id) == 1 and call('HGET', T .. 'run:' .. runOf(id), 'state')
   if own then call('SCARD', T .. 'revoked:' .. sub(own, 1, 8)) end
   if state == 'a' or state == 'r' then
     answer[i] = 'C'
@@ -25,7 +25,7 @@ for i, id in ipairs(ARGV) do
     answer[i] = state
   elseif record then
     answer[i] = sub(record, 1, 1)
-  elseif not sound(v) then
+  elseif not sound(v) or of == '-' or of == 'x' then -- or not seen yet
     answer[i] = '?'
   elseif byte(v, 6) >= DEAD then
     answer[i] = 'F'
@@ -39,6 +39,7 @@ for _, j in ipairs(live) do
   local r = j.run and runAt(j.id)
   local v = not j.run and call('HGET', T .. 'jobs', j.id)
   if r then
+    answer[j.place] = r.stop or 'C'
     stopRun(r, 'C')
   elseif v then
     halt(j.id, v, 'C')

@@ -7,11 +7,12 @@
 -- ARGV[2]  how many times it will have been resumed: the same again changes nothing
 --
 -- Returns {'OK', state}: a, the run goes on; S F C, it has ended so and does
--- not go on; ?, unknown.
+-- not go on; w, it is still being stopped, and nothing was changed; ?, unknown.
 local R, key = ARGV[1], T .. 'run:' .. ARGV[1]
-local state, times = unpack(call('HMGET', key, 'state', 'again'))
+local state, times, stop = unpack(call('HMGET', key, 'state', 'again', 'stop'))
 if not state or state == '-' or state == 'x' then return { 'OK', '?' } end
 local seen = tonumber(times or 0) >= tonumber(ARGV[2])
+if not seen and stop and (state == 'a' or state == 'r') then return { 'OK', 'w' } end
 if seen or state ~= 'F' and state ~= 'C' then
   if not seen then call('HSET', key, 'again', ARGV[2]) end -- should it come again later, it changes nothing then
   return { 'OK', state == 'r' and 'a' or state }
@@ -22,11 +23,11 @@ call('HLEN', T .. 'jobs')
 call('HLEN', T .. 'res:' .. bucketOf(R))
 call('LLEN', T .. 'line:' .. R)
 call('HDEL', key, 'stop', 'f', 'end', 'd')
-call('HSET', key, 'state', 'r', 'again', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
+call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
 call('PERSIST', key)
 call('PERSIST', T .. 'res:' .. bucketOf(R))
 call('DEL', T .. 'line:' .. R)
-worklist[1] = { id = R, state = 'R', chunk = 0 }
+worklist[1] = { id = R, state = 'R', chunk = tonumber(ARGV[2]) % 16777216 }
 settle()
 flushEnds()
 flushPushes()

@@ -30,6 +30,7 @@ call('SCARD', T .. 'queues')
 call('ZCARD', T .. 'staged')
 call('ZCARD', T .. 'delayed')
 call('LLEN', T .. 'line:' .. R)
+call('HLEN', T .. 'res:' .. bucketOf(R))
 local fields = tonumber(ARGV[7])
 local at = 8 + 2 * fields
 local nodes = tonumber(ARGV[at])

@@ -44,7 +44,8 @@ for i = 2, #ARGV do
       answer = sub(r, 1, 1) .. tail(r)
     else
       local v = call('HGET', T .. 'jobs', id)
-      if not sound(v) then
+      local of = kind(id) == 1 and call('HGET', T .. 'run:' .. runOf(id), 'state')
+      if not sound(v) or of == '-' or of == 'x' then
         answer = '?'
       elseif byte(v, 6) >= DEAD then
         answer = 'F' .. (call('HGET', T .. 'hist', id) or '')

@@ -7,7 +7,7 @@ local function due(limit)
     local id, epoch, pend = sub(m, 1, 16), sub(m, 17, 19), sub(m, 20)
     local r = #id == 16 and kind(id) == 2 and runAt(id)
     if r then
-      call('HSETNX', r.key, 'f', call('HGET', r.key, 'd') or '\0')
+      if r.stop ~= 'C' then call('HSETNX', r.key, 'f', call('HGET', r.key, 'd') or '\0') end
       stopRun(r, 'F')
     elseif pend ~= '' then
       push(pend, entry(id, epoch))

@@ -8,7 +8,7 @@ local names = {}
 -- if few enough of its run have; else it goes to the head of the line, which fill writes.
 local function release(r, number, name)
   if r.w >= WINDOW or r.resuming then
-    call('HSET', r.key, 'p' .. number, '0')
+    call('HSET', r.key, 'p' .. number, '00') -- not twice, should it be resumed
     r.ahead = r.ahead or {}
     r.ahead[#r.ahead + 1] = number .. name
     set(r, 'l', r.l + 1)

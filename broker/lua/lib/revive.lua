@@ -1,18 +1,25 @@
 -- revive: a run that has ended goes on, in three phases of bounded steps. R: nodes
 -- that did not succeed are jobs again, under a new epoch; Q: each is made to wait for
 -- all its parents; P: those that have succeeded release their children, as if they had
--- just ended. The next node is rn, the next chunk of its children rc. Nothing starts
+-- just ended. The next node is rn, the next chunk of its children
+-- rc; turn tells the continuations of one resume from those of an earlier one. Nothing starts
 -- before the end: released nodes stand in line.
 
 -- listOf(r, v): the byte of a job's list, and the list: a suspect was in another lane.
 local function listOf(r, v)
   local pend, prio = pendOf(v), floor(byte(v, 6) / SUSPECT) % 4
   local lane = sub(pend, -1) == 'x' and sub('lnh', prio, prio) or string.lower(sub(pend, -1))
-  for b = 0, 255 do
-    local q = call('HGET', r.key, 'q' .. char(b))
-    if not q then return nil, pend end
-    if sub(q, 1, -2) == sub(pend, 1, -2) and string.lower(sub(q, -1)) == lane then return char(b), q end
+  if not r.lists then
+    r.lists = {}
+    for b = 0, 255 do
+      local q = call('HGET', r.key, 'q' .. char(b))
+      if not q then break end
+      r.lists[sub(q, 1, -2) .. string.lower(sub(q, -1))] = { char(b), q }
+    end
   end
+  local found = r.lists[sub(pend, 1, -2) .. lane]
+  if not found then return nil, pend end
+  return found[1], found[2]
 end
 
 -- endOf(r, i): node i, its stored job, how it ended, what lies before and behind the

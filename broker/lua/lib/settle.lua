@@ -50,23 +50,23 @@ local function settle()
     local node = worklist[i]
     local swept = node.state == 'X'
     local r = runAt(kind(node.id) == 2 and node.id or runOf(node.id))
-    if r and swept then
+    if r and swept and r.stop then -- else it was resumed since
       flushEnds() -- what this script has said of its nodes must be there to be seen
       local next = node.chunk
       while next and edges < EDGES do
         next = sweep(r, next)
         edges = edges + 4 * SWEEP -- to end a node takes about as long as four edges
       end
-      if next then later(node, next) end
+      if next and not r.over then later(node, next) end
       if not next and r.S + r.F + r.C + r.K == r.n then endRun(r) end
     elseif r and (node.state == 'R' or node.state == 'Q' or node.state == 'P') then
       set(r, 'l', r.l) -- its line is looked at below
-      local phase = node.state
+      local phase = r.resuming and node.chunk == r.turn and node.state -- else it is of an earlier resume
       while phase and edges < EDGES do phase = revive(r, phase) end
-      if phase then later({ id = node.id, state = phase }, 0) end
+      if phase then later({ id = node.id, state = phase }, node.chunk) end
     elseif r and node.state == 'L' then
       set(r, 'l', r.l) -- it is filled below
-    elseif r then
+    elseif r and not swept then
       if not node.counted then tally(r, node) end
       if node.state == 'S' and node.tail then node.state = truth(node.tail) end
       if not r.stop then kids(r, node) end

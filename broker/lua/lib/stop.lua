@@ -32,7 +32,7 @@ end
 local function tally(r, node)
   set(r, node.state, r[node.state] + 1)
   if node.flew then set(r, 'w', r.w - 1) end
-  if node.state == 'F' and call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0 then
+  if node.state == 'F' and r.stop ~= 'C' and call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0 then
     call('HSETNX', r.key, 'f', node.tail)
     if not r.keep then stopRun(r, 'F') end
   end
