@@ -34,7 +34,9 @@ func (f *fake) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, e
 			return nil
 		}
 		got, rings = f.exchange(s, x)
-		s.answer[lane(x)] = got
+		kept := got
+		kept.Jobs = slices.Clone(got.Jobs) // the caller may use those for other things
+		s.answer[lane(x)] = kept
 		return nil
 	})
 	for _, ring := range rings {

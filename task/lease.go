@@ -62,7 +62,8 @@ type Exchange struct {
 	Held int
 	// Children asks for jobs that were posted by jobs before all others, newest first.
 	Children bool
-	// Into has room for the jobs of the answer; a broker may use it or not.
+	// Into has room for the jobs of the answer. A broker may use it or not; the jobs it
+	// returns are the caller's, who may use their memory for the next answer.
 	Into []Job
 }
 
