@@ -133,28 +133,6 @@ func TestModelOfWideRunsThatAreResumed(t *testing.T) {
 	}
 }
 
-// resume resumes the run as soon as it has stopped.
-func (w *wide) resume(t *testing.T) {
-	t.Helper()
-	for {
-		state, err := w.b.Resume(t.Context(), w.id)
-		switch {
-		case err == nil && state == task.Running:
-			return
-		case !errors.Is(err, task.ErrUnavailable):
-			t.Fatalf("resume: %v, %v", state, err)
-		}
-		w.tick(t)
-	}
-}
-
-func (w *wide) tick(t *testing.T) {
-	t.Helper()
-	if _, _, err := w.b.tickOnce(t.Context(), 0, true); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // wide is one run, and the worker that works it off.
 type wide struct {
 	b     *Broker
@@ -223,6 +201,26 @@ func (w *wide) step(t *testing.T, fail int) {
 	if w.ticks++; w.ticks > 1000 {
 		t.Fatalf("the run stands still with %v", w.run(t).Counts)
 	}
+	w.tick(t)
+}
+
+// resume resumes the run as soon as it has stopped.
+func (w *wide) resume(t *testing.T) {
+	t.Helper()
+	for {
+		state, err := w.b.Resume(t.Context(), w.id)
+		switch {
+		case err == nil && state == task.Running:
+			return
+		case !errors.Is(err, task.ErrUnavailable):
+			t.Fatalf("resume: %v, %v", state, err)
+		}
+		w.tick(t)
+	}
+}
+
+func (w *wide) tick(t *testing.T) {
+	t.Helper()
 	if _, _, err := w.b.tickOnce(t.Context(), 0, true); err != nil {
 		t.Fatal(err)
 	}
