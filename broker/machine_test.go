@@ -768,8 +768,8 @@ func (k *machine) resumeRun(run *mrun) {
 	k.past = append(k.past, pastCall{what: "resume", args: k.n.rec.args, reply: k.n.rec.reply})
 	want := before
 	if before == task.Failed || before == task.Cancelled {
-		want = task.Running
 		k.m.resume(run)
+		want, _ = run.record() // it may have ended at once: what failed cannot be run again
 	}
 	if state != want {
 		k.fail("resume of a run that is %v: %v, want %v", before, state, want)

@@ -312,8 +312,11 @@ func (m *model) fill(r *mrun) {
 // arrange puts what was released first in its list, in order.
 func (m *model) arrange() {
 	for _, j := range slices.Backward(m.later) {
-		if j.state == task.Ready {
-			m.ready(j, true)
+		if j.state != task.Ready {
+			continue
+		}
+		if m.ready(j, true); m.loose[j.list()] > 0 {
+			m.loose[j.list()]++ // it is before those that may lie in any order
 		}
 	}
 	m.later = nil

@@ -34,4 +34,5 @@ flushPushes()
 ringPushed(false)
 flushLetters()
 flushCounts()
-return { 'OK', 'a' }
+state = call('HGET', key, 'state')
+return { 'OK', state == 'r' and 'a' or state }

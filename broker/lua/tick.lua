@@ -88,6 +88,7 @@ end
 while #worklist < 64 and resume() do more = true end
 n.released = settle()
 flushEnds()
+more = more or call('LLEN', T .. 'cont') > 0
 
 -- Dead letters that are old enough.
 if tonumber(ARGV[4]) > 0 then
