@@ -94,22 +94,9 @@ func (r Ref[T]) Get(ctx context.Context) (T, error) {
 
 // All returns the values of rs, in order and in few round trips.
 func All[T any](ctx context.Context, rs []Ref[T]) ([]T, error) {
-	out := make([]T, len(rs))
-	var ids []ID
-	var places []int
-	for i, r := range rs {
-		if r.form == refValue {
-			out[i] = *r.value
-			continue
-		}
-		id, err := r.job(ctx)
-		if err != nil {
-			return nil, err
-		}
-		ids, places = append(ids, id), append(places, i)
-	}
-	if len(ids) == 0 {
-		return out, nil
+	out, ids, places, err := known(ctx, rs)
+	if err != nil || len(ids) == 0 {
+		return out, err
 	}
 	p, err := port(ctx)
 	if err != nil {
@@ -125,6 +112,24 @@ func All[T any](ctx context.Context, rs []Ref[T]) ([]T, error) {
 	return out, nil
 }
 
+// known returns the values that rs carry along, and for the others their jobs and
+// their places among rs.
+func known[T any](ctx context.Context, rs []Ref[T]) (out []T, ids []ID, places []int, err error) {
+	out = make([]T, len(rs))
+	for i, r := range rs {
+		if r.form == refValue {
+			out[i] = *r.value
+			continue
+		}
+		id, err := r.job(ctx)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		ids, places = append(ids, id), append(places, i)
+	}
+	return out, ids, places, nil
+}
+
 // Ended returns how the jobs stand, in order and without waiting for any: those that
 // have not ended have the error [ErrPending]. A node with [Node.AtLeast] begins
 // before all its parents have ended.
@@ -133,19 +138,9 @@ func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Result[T], len(rs))
-	var ids []ID
-	var places []int
-	for i, r := range rs {
-		if r.form == refValue {
-			out[i] = *r.value
-			continue
-		}
-		id, err := r.job(ctx)
-		if err != nil {
-			return nil, err
-		}
-		ids, places = append(ids, id), append(places, i)
+	out, ids, places, err := known(ctx, rs)
+	if err != nil || len(ids) == 0 {
+		return out, err
 	}
 	records, err := p.Read(ctx, ids)
 	if err != nil {
