@@ -26,12 +26,13 @@ const (
 type shape struct {
 	task.Plan
 	edges int
+	nodes int // those included that are not known before it runs
 }
 
 // newShape returns a plan of n nodes, which do nothing. parents says what a node
 // waits for.
 func newShape(n int, parents func(i int) []int) *shape {
-	s := &shape{Plan: task.Plan{Name: "bench", Nodes: make([]task.Node, n)}}
+	s := &shape{Plan: task.Plan{Name: "bench", Nodes: make([]task.Node, n)}, nodes: n}
 	for i := range s.Nodes {
 		es := task.After(parents(i)...)
 		s.edges += len(es)
@@ -83,6 +84,25 @@ func handedOn(length int) *shape {
 	return s
 }
 
+// mapped is a node that gives a list, a map over it, and a sink that waits for the map.
+func mapped(width int) *shape {
+	s := chain(3)
+	s.nodes += width
+	s.Nodes[0].Call = listed.Call(input{N: width})
+	s.Nodes[1].Payload = task.Data{Codec: task.CodecElement}
+	s.Nodes[1].Map = &task.Map{Over: task.List{Form: task.ListNode, Node: 0}}
+	return s
+}
+
+// listed returns so many small inputs: a list is one result, and those are bounded.
+var listed = task.Define("listed", func(_ task.Context, in input) ([]input, error) {
+	ins := make([]input, in.N)
+	for i := range ins {
+		ins[i].N = i
+	}
+	return ins, nil
+})
+
 // relay returns its input.
 var relay = task.Define("relay", task.Plain(func(_ context.Context, n int) (int, error) { return n, nil }))
 
@@ -117,6 +137,11 @@ func BenchmarkGraph(b *testing.B) {
 	b.Run("Layered", func(b *testing.B) {
 		b.Run("100x100", func(b *testing.B) { runs(b, layered(100, 100), 2, true) })
 	})
+	b.Run("Map", func(b *testing.B) {
+		for _, c := range []struct{ width, runs int }{{1_000, 10}, {10_000, 2}, {100_000, 1}} {
+			b.Run(fmt.Sprintf("width=%d", c.width), func(b *testing.B) { runs(b, mapped(c.width), c.runs, false) })
+		}
+	})
 	b.Run("Submit", func(b *testing.B) {
 		for _, c := range []struct{ nodes, runs int }{{1_000, 20}, {10_000, 4}, {100_000, 1}} {
 			b.Run(fmt.Sprintf("nodes=%d", c.nodes), func(b *testing.B) { submissions(b, fanOut(c.nodes-2), c.runs) })
@@ -128,7 +153,7 @@ func BenchmarkGraph(b *testing.B) {
 // since the same nodes without edges are worked off alike.
 func runs(b *testing.B, s *shape, n int, apart bool) {
 	h := newBench(b)
-	w := h.work(runtime.Config{Slots: 64}, noop, relay)
+	w := h.work(runtime.Config{Slots: 64}, noop, relay, listed)
 	h.warm(w, noop)
 	var loose *shape
 	if apart {
@@ -143,7 +168,7 @@ func runs(b *testing.B, s *shape, n int, apart bool) {
 				ids[i] = h.runOnce(s)
 				times[i] = time.Since(start)
 			}
-			return n * len(s.Nodes)
+			return n * s.nodes
 		},
 		finish: func(r *round) {
 			r.ofNodes()
@@ -209,8 +234,8 @@ func (h *bench) verifyRuns(s *shape, ids []task.RunID) {
 		if err != nil {
 			h.Fatal(err)
 		}
-		if r.State != task.Succeeded || r.Counts[task.Succeeded] != len(s.Nodes) {
-			h.Fatalf("run %v has %v with %v, want %d nodes succeeded", id, r.State, r.Counts, len(s.Nodes))
+		if r.State != task.Succeeded || r.Counts[task.Succeeded] != s.nodes {
+			h.Fatalf("run %v has %v with %v, want %d nodes succeeded", id, r.State, r.Counts, s.nodes)
 		}
 		want := answer(last)
 		if s.Nodes[last].Payload.Codec == task.CodecNode {

@@ -13,7 +13,7 @@ import (
 // verdictLetters are the verdicts as exchange.lua takes them.
 var verdictLetters = map[task.Verdict]byte{
 	task.Succeed: 'S', task.Fail: 'F', task.CancelJob: 'C', task.SkipJob: 'K',
-	task.Retry: 'R', task.Postpone: 'Z', task.Release: 'L',
+	task.Retry: 'R', task.Postpone: 'Z', task.Release: 'L', task.Expand: 'E',
 }
 
 // Exchange ends attempts of a session and gives it more jobs, in one step. It is
@@ -118,7 +118,12 @@ func (b *Broker) encodeOutcome(buf []byte, p int, o *task.Outcome) (head, tail [
 	case len(o.Then) > task.MaxThen:
 		return nil, nil, fmt.Errorf("%w: %d calls to follow, want at most %d", task.ErrTooLarge, len(o.Then), task.MaxThen)
 	}
-	if tail, err = encodeTail(o); err != nil {
+	if o.Verdict == task.Expand {
+		if o.Width == nil {
+			return nil, nil, fmt.Errorf("%w: Expand without a Width", task.ErrInvalid)
+		}
+		tail = expandTail(o.Width)
+	} else if tail, err = encodeTail(o); err != nil {
 		return nil, nil, err
 	}
 	head = append(buf, o.Lease.ID[:]...) //nolint:gocritic // buf has room for all heads

@@ -13,7 +13,14 @@ func (s *stored) takeIdem(digest string, items []any) { s.idems[digest] = asText
 func (s *stored) takeRecords(bucket string, items []any) {
 	key := "res:" + bucket
 	for ; len(items) >= 3; items = items[3:] {
-		id, ok := s.idOf(key, asText(items[0]))
+		name := asText(items[0])
+		if len(name) == len(task.ID{})+3 {
+			name = name[:16] // elements of a map's list
+			if id, ok := s.idOf(key, name); ok && id.Kind() == task.KindNode {
+				continue
+			}
+		}
+		id, ok := s.idOf(key, name)
 		if !ok {
 			continue
 		}

@@ -22,6 +22,10 @@ type storedRun struct {
 	soft   map[int]int  // by node, how many of those that may end in any way it waits for
 	kids   map[int]map[int]string
 	names  map[byte]string
+	plan   int // nodes that were submitted, once there are more
+	top    int // the first number that nobody has, once there are more
+	maps   map[int]*storedMap
+	blocks map[int]string
 	bad    bool // it cannot be judged
 }
 
@@ -30,13 +34,13 @@ type storedRun struct {
 func (s *stored) takeRest(items []any) {
 	for _, item := range items {
 		r := reader{b: asText(item)}
-		raw, _, chunk := r.bytes(16), r.u8(), int(r.uint(3))
+		raw, state, chunk := r.bytes(16), r.u8(), int(r.uint(3))
 		if r.bad || r.i != len(r.b) {
 			s.brokenf(RuleForm, "cont", task.ID{}, "%+q is no continuation", r.b)
 			continue
 		}
 		id, ok := s.idOf("cont", raw)
-		if id.Kind() == task.KindRun {
+		if id.Kind() == task.KindRun || state == 'M' {
 			continue // it is swept, or its line is looked at
 		}
 		if old, has := s.rest[id]; ok && (!has || chunk < old) {
@@ -50,7 +54,7 @@ func (s *stored) takeLine(name string, items []any) {
 	id, ok := s.idOf("line:"+name, name)
 	for _, item := range items {
 		e := asText(item)
-		if len(e) != 4 {
+		if len(e) != 4 && (len(e) != 5 || e[4] != '+') {
 			s.brokenf(RuleForm, "line:"+name, id, "%+q is not an entry", e)
 		} else if ok {
 			s.lines[id] = append(s.lines[id], e)
@@ -69,7 +73,7 @@ func (s *stored) takeRun(name string, items []any) {
 	if r == nil {
 		r = &storedRun{
 			counts: map[byte]int{}, taken: map[int]bool{}, waits: map[int]int{}, need: map[int]int{}, soft: map[int]int{},
-			kids: map[int]map[int]string{}, names: map[byte]string{},
+			kids: map[int]map[int]string{}, names: map[byte]string{}, maps: map[int]*storedMap{}, blocks: map[int]string{},
 		}
 		s.runs[id] = r
 	}
@@ -145,7 +149,7 @@ func (r *storedRun) set(f, v string) bool {
 		r.names[f[1]] = v
 		return goodPend(v)
 	}
-	return false
+	return r.setMap(f, v, n, count)
 }
 
 // place reads a number of three bytes.
@@ -250,16 +254,29 @@ func (s *stored) nodeState(id task.ID) byte {
 	return s.ended[id]
 }
 
+// statesOf returns the letters of the states of a run's nodes by number, 0 for one of
+// which nothing is known, and how many have each.
+func (s *stored) statesOf(id task.RunID, r *storedRun) (states []byte, counts map[byte]int) {
+	counts = map[byte]int{}
+	states = make([]byte, max(r.nodes, r.top))
+	for i := range states {
+		if r.begun(i) {
+			states[i] = s.nodeState(id.Node(i))
+			counts[states[i]]++
+		}
+	}
+	for _, m := range r.maps {
+		if never := m.never(); never != 0 {
+			counts[never] += m.width - m.born
+		}
+	}
+	return states, counts
+}
+
 // checkNodes asks that the counts and edges of a run are those of its nodes.
 func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map[int][]edge) {
-	counts, missing := map[byte]int{}, 0
-	states := make([]byte, r.nodes)
-	for i := range states {
-		if states[i] = s.nodeState(id.Node(i)); states[i] == 0 {
-			missing++
-		}
-		counts[states[i]]++
-	}
+	states, counts := s.statesOf(id, r)
+	missing := counts[0]
 	// Dead letters are deleted after their retention; nothing else is while the run is kept.
 	if swept := r.counts['F'] - counts['F']; missing > max(swept, 0) {
 		s.brokenf(RuleRun, key, id, "%d of %d nodes are neither jobs nor records, %d dead letters were deleted", missing, r.nodes, swept)
@@ -297,6 +314,9 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 		if _, waits := r.waits[i]; state == 'j' && !waits {
 			flying++
 		}
+		if r.top > 0 && i >= r.plan {
+			continue // a child, see checkMaps
+		}
 		if state == 'F' && !r.taken[i] && !r.failed && !r.stop {
 			s.brokenf(RuleRun, key, id.Node(i), "has failed, and nothing takes that, but the run has no failure")
 		}
@@ -304,6 +324,7 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 			s.checkNode(key, id, r, parents[i], states, i, state, lined[i])
 		}
 	}
+	s.checkMaps(key, id, r, states, lined)
 	if flying != r.flying {
 		s.brokenf(RuleRun, key, id, "w is %d, but %d nodes have started and not ended", r.flying, flying)
 	}
@@ -328,6 +349,9 @@ func (s *stored) checkNode(key string, id task.RunID, r *storedRun, parents []ed
 		}
 	}
 	waits, blocked := r.waits[i]
+	if m := r.maps[i]; m != nil && m.ended == '-' {
+		open++ // it waits for its children
+	}
 	if left, ok := r.soft[i]; ok && state == 'j' {
 		open++
 		if left != soft {

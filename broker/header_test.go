@@ -199,6 +199,11 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 	if m := regexp.MustCompile(`(?m)^seldom: (.*)$`).FindStringSubmatch(f.header); m != nil {
 		all = append(all, strings.Fields(m[1])...)
 	}
+	seldom := all[len(includes):]
+	if m := regexp.MustCompile(`(?m)^maps: (.*)$`).FindStringSubmatch(f.header); m != nil {
+		all = append(all, strings.Fields(m[1])...)
+	}
+	maps := all[len(includes)+len(seldom):]
 	home := map[string]string{} // name -> library that defines it
 	for _, lib := range libs {
 		for _, d := range define.FindAllStringSubmatch(lib.code, -1) {
@@ -210,8 +215,16 @@ func checkIncludes(t *testing.T, f luaFile, libs map[string]luaFile) []string {
 	needs := map[string]bool{"base": true} // everything needs it
 	need := func(part, code string, from []string) {
 		for _, m := range regexp.MustCompile(`(?:seldom\(\)|\bmade)\.(\w+)`).FindAllStringSubmatch(code, -1) {
-			if needs[home[m[1]]] = true; !slices.Contains(all[len(includes):], home[m[1]]) {
+			if needs[home[m[1]]] = true; !slices.Contains(seldom, home[m[1]]) {
 				t.Errorf("%s asks seldom for %s, which is of lib/%s", part, m[1], home[m[1]])
+			}
+		}
+		for _, m := range regexp.MustCompile(`(?:maps\(\)|\bkin)\.(\w+)`).FindAllStringSubmatch(code, -1) {
+			if len(maps) == 0 {
+				continue // it meets none: they begin later
+			}
+			if needs[home[m[1]]] = true; !slices.Contains(maps, home[m[1]]) {
+				t.Errorf("%s asks maps for %s, which is of lib/%s", part, m[1], home[m[1]])
 			}
 		}
 		code = field.ReplaceAllString(code, ", ")

@@ -400,7 +400,7 @@ func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
 		k.must(err)
 		it.again = agains[i]
 		if k.one(4) {
-			it.value, err = encodeJob(&c, it.pend, "an inbox")
+			it.value, err = encodeJob(&c, nil, it.pend, "an inbox")
 			k.must(err)
 		}
 		items = append(items, it)
@@ -458,6 +458,10 @@ func (k *machine) submit() {
 			n.AtLeast = 1 + k.below(soft)
 		}
 		j.parents, j.atLeast, j.first = n.Parents, n.AtLeast, j.lane
+		if !k.m.lazy && k.one(3) {
+			j.over = &mmap{}
+			n.Map = &task.Map{Over: task.List{Form: task.ListValue, Value: []byte{0x90}}}
+		}
 		run.nodes = append(run.nodes, j)
 		plan.Nodes = append(plan.Nodes, n)
 	}
@@ -480,7 +484,7 @@ func (k *machine) submit() {
 func describe(r *mrun) string {
 	var out []string
 	for _, j := range r.nodes {
-		out = append(out, fmt.Sprintf("%d in %s after %v (at least %d)", j.node, j.list(), j.parents, j.atLeast))
+		out = append(out, fmt.Sprintf("%d in %s after %v (at least %d, a map: %t)", j.node, j.list(), j.parents, j.atLeast, j.over != nil))
 	}
 	return fmt.Sprintf("keep going %t: %s", r.keep, strings.Join(out, "; "))
 }
@@ -526,6 +530,9 @@ func (k *machine) outcomes(s *msession) (done []task.Outcome, thens []then) {
 		case task.Retry, task.Fail:
 			o.Failure = task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
 		default:
+		}
+		if o.Verdict == task.Succeed {
+			o = k.expansion(o)
 		}
 		if (o.Verdict == task.Retry || o.Verdict == task.Postpone) && k.one(2) {
 			o.Delay = time.Duration(1+k.below(3000)) * time.Millisecond
@@ -735,7 +742,7 @@ func (k *machine) workRun() {
 			if j := k.m.owns(l); j == nil || l.Session != s.id || j.run != run {
 				continue
 			}
-			o := task.Outcome{Lease: l, Verdict: task.Succeed}
+			o := k.success(l)
 			if k.one(5) {
 				o.Verdict, o.Failure = task.Fail, task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
 			}

@@ -34,6 +34,7 @@ type model struct {
 	lazy     bool    // edges may be followed some time after the end that opens them
 	window   int     // how many nodes of a run may have started and not ended
 	later    []*mjob // released by this move, in order
+	grown    []*mrun // a map of which has got its children by this move
 }
 
 // mjob is a job.
@@ -63,6 +64,9 @@ type mjob struct {
 	first   byte         // its lane before it was a suspect
 	heard   map[int]bool // parents of whose end it has heard
 	kids    []int
+	over    *mmap // of a map
+	up      *mjob // of a child of one
+	counted bool  // by its map, as one that has ended
 }
 
 type mrun struct {
@@ -75,6 +79,8 @@ type mrun struct {
 	cancelled bool
 	ahead     []*mjob // released by this move while there was no place
 	line      []*mjob // those that wait for a place among those that have started
+	kin       []*mjob // children of maps that have begun
+	top       int     // the first number that no node has
 }
 
 type msession struct {
@@ -157,6 +163,7 @@ func (m *model) post(j *mjob, delay int64) (answer byte, id task.ID) {
 
 func (m *model) submit(r *mrun) {
 	m.runs[r.id] = r
+	r.top = len(r.nodes)
 	for _, j := range r.nodes {
 		m.add(j)
 		switch j.state = task.Blocked; {
@@ -180,22 +187,38 @@ func (m *model) end(j *mjob, s task.State) {
 	}
 }
 
-// settle follows the edges from nodes that have ended.
+// settle follows the edges from nodes that have ended. All are counted before the edges
+// of the first are followed.
 func (m *model) settle(work []*mjob) {
-	var runs []*mrun
-	for ; len(work) > 0; work = work[1:] {
-		j := work[0]
+	runs, counted := m.grown, 0
+	m.grown = nil
+	count := func() {
+		j := work[counted]
+		counted++
 		if j.run == nil {
-			continue
+			return
 		}
 		if !slices.Contains(runs, j.run) {
 			runs = append(runs, j.run)
 		}
-		if j.state == task.Failed && !j.taken() {
+		work = append(work, m.closeMap(j)...)
+		if j.up != nil {
+			j.counted = true
+			work = append(work, m.judge(j.up)...)
+		} else if j.state == task.Failed && !j.taken() {
 			if j.run.failed = true; !j.run.keep {
 				m.stop(j.run, task.Skipped)
 			}
 		}
+	}
+	for counted < len(work) {
+		count()
+	}
+	for at := 0; at < len(work); at++ {
+		if at == counted {
+			count()
+		}
+		j := work[at]
 		for _, i := range j.kids {
 			if m.lazy {
 				j.run.due = append(j.run.due, [2]int{j.node, i})
@@ -214,17 +237,26 @@ func (m *model) settle(work []*mjob) {
 // that were deleted stay failed.
 func (m *model) resume(r *mrun) {
 	r.stopped, r.cancelled, r.failed, r.line = false, false, false, nil
-	for _, j := range r.nodes {
-		if j.heard = nil; j.state == task.Succeeded || j.gone {
+	for _, j := range slices.Concat(r.nodes, r.kin) {
+		if j.heard = nil; j.state == task.Succeeded || j.gone || j.up != nil && j.up.state == task.Succeeded {
 			continue
 		}
+		if j.over.expanded() {
+			j.over.next, j.over.lined, j.over.cause = 0, true, nothing
+			if slices.ContainsFunc(j.over.kids, func(c *mjob) bool { return c.gone }) {
+				j.over.cause = silence
+			}
+			r.ahead = append(r.ahead, j)
+		}
 		j.state, j.fails, j.losses, j.aone, j.note, j.began, j.ended = task.Blocked, 0, 0, 0, "", 0, 0
-		j.owner, j.suspect, j.lane = task.SessionID{}, false, j.first
+		j.owner, j.suspect, j.lane, j.counted = task.SessionID{}, false, j.first, false
 		j.epoch++
 	}
-	var ended []*mjob
+	var ended, judged []*mjob
 	for _, j := range r.nodes {
 		switch {
+		case j.state == task.Blocked && j.over.expanded():
+			judged = append(judged, m.judge(j)...)
 		case j.state == task.Blocked && len(j.parents) == 0:
 			r.ahead = append(r.ahead, j)
 		case j.state == task.Succeeded || j.gone:
@@ -240,8 +272,8 @@ func (m *model) resume(r *mrun) {
 		}
 	}
 	m.window = window
-	m.fill(r)
-	m.arrange()
+	m.grown = append(m.grown, r)
+	m.settle(judged)
 }
 
 // taken reports whether all that depends on j takes its failure.
@@ -264,29 +296,39 @@ func (m *model) stop(r *mrun, never task.State) {
 	}
 	r.stopped = true
 	m.arrange()
-	for _, j := range r.nodes {
-		switch {
-		case !j.live():
-		case j.state == task.Running:
-			m.revoke(j)
-			m.end(j, task.Cancelled)
-		case j.state == task.Scheduled:
-			m.end(j, task.Cancelled)
-		default:
-			m.end(j, never)
-		}
+	for _, j := range slices.Concat(r.nodes, r.kin) {
+		m.halt(j, never)
 	}
+}
+
+// halt ends a job that has not ended; never is the state of one that has not begun.
+func (m *model) halt(j *mjob, never task.State) bool {
+	switch {
+	case !j.live():
+		return false
+	case j.state == task.Running:
+		m.revoke(j)
+		m.end(j, task.Cancelled)
+	case j.state == task.Scheduled:
+		m.end(j, task.Cancelled)
+	default:
+		m.end(j, never)
+	}
+	return true
 }
 
 // flying returns how many nodes have started and not ended.
 func (r *mrun) flying() (n int) {
-	for _, j := range r.nodes {
-		if j.live() && j.state != task.Blocked && j.state != 0 {
+	for _, j := range slices.Concat(r.nodes, r.kin) {
+		if j.flies() {
 			n++
 		}
 	}
 	return n
 }
+
+// flies reports whether a node has started and not ended.
+func (j *mjob) flies() bool { return j.live() && j.state != task.Blocked && j.state != 0 }
 
 // release starts a node, or puts it in line before those that wait there.
 func (m *model) release(j *mjob) {
@@ -303,7 +345,10 @@ func (m *model) fill(r *mrun) {
 	r.line, r.ahead = append(r.ahead, r.line...), nil
 	for !r.stopped && len(r.line) > 0 && r.flying() < m.window {
 		j := r.line[0]
-		if r.line = r.line[1:]; j.live() {
+		switch r.line = r.line[1:]; {
+		case j.over.expanded():
+			m.mint(j)
+		case j.live():
 			m.release(j)
 		}
 	}
@@ -336,7 +381,7 @@ func (m *model) follow(parent, child *mjob) []*mjob {
 	case never:
 		m.end(child, task.Skipped)
 		return []*mjob{child}
-	case ready && !before:
+	case ready && !before && !child.over.expanded():
 		m.release(child)
 	}
 	return nil
@@ -434,11 +479,12 @@ func (m *model) exchange(s *msession, done []task.Outcome, thens []then, late bo
 	var ended []*mjob
 	for i := range done {
 		if accepted[i] {
-			if j := m.jobs[done[i].Lease.ID]; m.verdict(j, &done[i]) {
+			j := m.jobs[done[i].Lease.ID]
+			over := m.verdict(j, &done[i])
+			if over {
 				ended = append(ended, j)
-			} else {
-				accepted[i] = false // nothing follows
 			}
+			accepted[i] = over && done[i].Verdict != task.Expand // else nothing follows
 		}
 	}
 	for _, t := range thens {
@@ -474,6 +520,8 @@ func (m *model) verdict(j *mjob, o *task.Outcome) bool {
 		j.back()
 		m.ready(j, true)
 		return false
+	case task.Expand:
+		return m.expand(j, o.Width)
 	case task.Succeed:
 		j.result = o.Result.Bytes
 	case task.Fail:
@@ -751,14 +799,21 @@ func (m *model) counts() map[string]int {
 func (r *mrun) record() (state task.State, counts map[task.State]int) {
 	counts = map[task.State]int{}
 	n := 0
-	for _, j := range r.nodes {
+	for _, j := range slices.Concat(r.nodes, r.kin) {
 		if j.state.Terminal() {
 			counts[j.state]++
 			n++
 		}
+		if never := j.over.never(j); never > 0 && j.state.Terminal() {
+			if n += never; j.state == task.Cancelled {
+				counts[task.Cancelled] += never
+			} else {
+				counts[task.Skipped] += never
+			}
+		}
 	}
 	switch {
-	case n < len(r.nodes):
+	case n < r.size():
 		return task.Running, counts
 	case r.failed:
 		return task.Failed, counts

@@ -17,7 +17,7 @@ type edit struct{ file, old, new string }
 func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
-		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume,
+		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.spread,
 	}
 }
 
@@ -146,11 +146,33 @@ var mutants = []struct {
 	{"deleted dead letters are not counted", []edit{{"tick", "count(queueOf(pendOf(v)), 'D', 1)", ""}}},
 	{"who was told is still to be told", []edit{{"lib/ends", "if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end", ""}}},
 	{"records of nodes never expire", []edit{{"lib/stop", "over[#over + 1] = bucketOf(r.R)", ""}}},
-	{"something follows an attempt that is tried again", []edit{{"exchange", "if verdict == 82 or verdict == 90 or verdict == 76 then vs[i] = false end", ""}}},
+	{"something follows an attempt that is tried again", []edit{{"exchange", "if verdict == 82 or verdict == 90 or verdict == 76 or verdict == 69 then vs[i] = false end", ""}}},
 	{"a skipped child waits on", []edit{{"lib/follow", "    call('HDEL', r.key, 'p' .. number, 'o' .. number)\n", ""}}},
 	{"a call that was posted before asks for its keys", []edit{{"lib/put", "if seen.id[j.id] or j.again and known(j.id) then return 'E' .. j.id end", "if seen.id[j.id] then return 'E' .. j.id end"}}},
 	{"edges that are left over are forgotten", []edit{slowly, {"lib/settle", "if list then later(node, node.chunk) end", ""}}},
 	{"a node is counted with each of its continuations", []edit{slowly, {"lib/settle", "if not node.counted then tally(r, node) end", "tally(r, node)"}}},
+	{"a child that ends keeps its place in its map", []edit{{"lib/brood", "if node.flew then m.live = m.live - 1 end", ""}}},
+	{"a map begins more children than it may", []edit{{"lib/mint", "while r.w < WINDOW and m.live < m.parallel and", "while r.w < WINDOW and"}}},
+	{"a map begins more children than the run may", []edit{narrowly, {"lib/mint", "while r.w < WINDOW and m.live < m.parallel and", "while m.live < m.parallel and"}}},
+	{"a map does not wait for its last child", []edit{{"lib/brood", "if m.done < m.width and", "if m.done < m.width - 1 and"}}},
+	{"a map takes every failure", []edit{{"lib/brood", "local failed = m.bad > m.allow", "local failed = false"}}},
+	{"a skipped child counts as a failure", []edit{{"lib/brood", "elseif not m.some or node.state ~= 'K' then", "else"}}},
+	{"a map does not keep going", []edit{{"lib/brood", "(not failed or r.keep)", "not failed"}}},
+	{"a map that fails does not say why", []edit{{"lib/brood", "call('HSETNX', r.key, 'g' .. m.number, node.tail)", "call('HSETNX', r.key, 'g' .. m.number, '\\0')"}}},
+	{"children outlive their map", []edit{{"lib/brood", "if m.done < m.born and not r.stop then worklist", "if false then worklist"}}},
+	{"children that were not begun are forgotten", []edit{{"lib/brood", "if m.born < m.width then set(r,", "if false then set(r,"}}},
+	{"a cancelled map skips its children", []edit{{"lib/brood", "m.ended == 'C' and 'C' or 'K')", "'K')"}}},
+	{"a map with children keeps its place", []edit{{"lib/expand", "set(r, 'w', r.w - 1)", "set(r, 'w', r.w)"}}},
+	{"maps share their numbers", []edit{{"lib/expand", "math.ceil((r.top or r.n) / BLOCK)", "math.ceil((r.nodes or r.n) / BLOCK)"}}},
+	{"a map with nothing to do waits", []edit{{"lib/expand", "if width == 0 then", "if width < 0 then"}}},
+	{"something follows a map that has its children", []edit{{"exchange", " or verdict == 69 then vs[i] = false end", " then vs[i] = false end"}}},
+	{"a resumed map begins with its next child", []edit{{"lib/reopen", "'-', '-', 0, 0, m.good, 0", "'-', '-', m.next, 0, m.good, 0"}}},
+	{"a resumed map waits for children that have succeeded", []edit{{"lib/reopen", "'-', '-', 0, 0, m.good, 0", "'-', '-', 0, 0, 0, 0"}}},
+	{"children of a map that has succeeded are run again", []edit{{"lib/reopen", "return m and m.ended == 'S'", "return false"}}},
+	{"a resumed map counts its children twice", []edit{{"lib/reopen", "if m.born < m.width then set(r,", "if false then set(r,"}}},
+	{"a resumed child is made anew", []edit{{"lib/mint", "if i >= m.born then", "if true then"}}},
+	{"children whose dead letter is gone are waited for", []edit{{"lib/reopen", "m.done, m.bad = m.done + 1, m.bad + 1", ""}}},
+	{"a list is taken from anybody", []edit{{"spread", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 }
 
 // TestMutants asks that the model test finds each mutant within 500 cases, and

@@ -229,7 +229,7 @@ func (b *Broker) prepare(c *task.Call, home int) (item, error) {
 		inbox = b.waits.arm(c.ID)
 	}
 	var err error
-	it.value, err = encodeJob(c, it.pend, inbox)
+	it.value, err = encodeJob(c, nil, it.pend, inbox)
 	return it, err
 }
 

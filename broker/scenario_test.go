@@ -26,7 +26,7 @@ type scenario struct {
 // inRuns are the plans of the scenario, and alone the jobs that run by themselves.
 var (
 	alone  = []string{"plain", "unique", "idem", "delayed", "retry", "snooze", "release", "note", "waited", "fail"}
-	inRuns = []string{"a", "b", "c", "broken", "well"}
+	inRuns = []string{"a", "b", "c", "map", "reduced", "broken", "well"}
 )
 
 // play runs the scenario on b. It returns the story, to be told.
@@ -119,6 +119,7 @@ func (s *scenario) submit(ctx context.Context) error {
 	for _, plan := range []task.Plan{
 		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}},
 		{Name: "fails", KeepGoing: true, Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},
+		{Name: "mapped", Nodes: []task.Node{{Call: fCall("map"), Map: &task.Map{Over: task.List{Form: task.ListValue, Value: []byte{0x90}}}}, node("reduced", 0)}},
 		{Name: "cancelled", Nodes: []task.Node{node("gone"), node("gone too", 0)}},
 	} {
 		id, err := s.b.Submit(ctx, plan)
@@ -134,19 +135,20 @@ func (s *scenario) submit(ctx context.Context) error {
 }
 
 func (s *scenario) cancel(ctx context.Context) error {
-	for _, id := range []task.ID{s.ids["ready"], s.ids["far"], s.runs[2]} {
+	last := s.runs[len(s.runs)-1]
+	for _, id := range []task.ID{s.ids["ready"], s.ids["far"], last} {
 		state, err := s.b.Cancel(ctx, id)
 		if err != nil {
 			return err
 		}
 		s.say("cancelled: %v", state)
 	}
-	state, err := s.b.Resume(ctx, s.runs[2])
+	state, err := s.b.Resume(ctx, last)
 	if err != nil {
 		return err
 	}
 	s.say("resumed: %v", state)
-	if state, err = s.b.Cancel(ctx, s.runs[2]); err != nil {
+	if state, err = s.b.Cancel(ctx, last); err != nil {
 		return err
 	}
 	s.say("cancelled again: %v", state)
@@ -174,7 +176,7 @@ func (s *scenario) work(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				if o.Verdict == task.Succeed || o.Verdict == task.Fail {
+				if o.Verdict == task.Succeed && j.Element == nil || o.Verdict == task.Fail || o.Verdict == task.Expand {
 					delete(left, string(j.Payload.Bytes))
 				}
 				done = append(done, o)
@@ -196,10 +198,19 @@ func (s *scenario) work(ctx context.Context) error {
 // attempt is what a job does.
 func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error) {
 	name := string(j.Payload.Bytes)
+	if j.Element != nil {
+		return s.child(ctx, j)
+	}
 	s.done[name]++
 	o := succeeded(j)
 	first := s.done[name] == 1
 	switch {
+	case j.Map != nil:
+		chunk, err := s.b.Spread(ctx, j.Lease, [][]byte{{7}, append([]byte{0xc5, 8, 0}, make([]byte, 2048)...), {9}})
+		if err != nil {
+			return o, err
+		}
+		o.Verdict, o.Width = task.Expand, &task.Width{N: 3, Chunk: chunk}
 	case name == "retry" && first:
 		o = task.Outcome{Lease: j.Lease, Verdict: task.Retry, Failure: task.Failure{Attempt: j.Attempt, Message: "once"}}
 	case name == "snooze" && first:
@@ -228,6 +239,20 @@ func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error
 		}
 	}
 	return o, nil
+}
+
+// child is what a child of the map does: the second one's element is not in its job.
+func (s *scenario) child(ctx context.Context, j task.Job) (task.Outcome, error) {
+	e := j.Element.Value
+	if e.Codec == task.CodecElement {
+		var err error
+		if e, err = s.b.Element(ctx, j); err != nil {
+			return task.Outcome{}, err
+		}
+	}
+	s.say("child %d has an element of %d bytes", j.Element.Index, len(e.Bytes))
+	s.done[fmt.Sprintf("child %d", j.Element.Index)]++
+	return succeeded(j), nil
 }
 
 // end waits for all, and asks for all that can be asked.

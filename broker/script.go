@@ -27,7 +27,7 @@ type script struct {
 type scripts struct {
 	post, admit, submit, exchange, tick, cancel *script
 	join, leave, beat, note, block, edges       *script
-	watch, read, resume                         *script
+	watch, read, resume, spread                 *script
 }
 
 // dialect is what a server understands.
@@ -68,12 +68,12 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 	s := &scripts{
 		post: load("post"), admit: load("admit"), submit: load("submit"), exchange: load("exchange"), tick: load("tick"),
 		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
-		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"),
+		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"), spread: load("spread"),
 	}
 	return s, first
 }
 
-var headerLine = regexp.MustCompile(`(?m)^-- (include|seldom|flags): (.*)$`)
+var headerLine = regexp.MustCompile(`(?m)^-- (include|seldom|maps|flags): (.*)$`)
 
 func loadScript(name string, d dialect, now string) (*script, error) {
 	body, err := luaFS.ReadFile("lua/" + name + ".lua")
@@ -81,13 +81,15 @@ func loadScript(name string, d dialect, now string) (*script, error) {
 		return nil, fmt.Errorf("broker: script %s: %w", name, err)
 	}
 	var text strings.Builder
-	var includes, seldom []string
+	var includes, seldom, maps []string
 	for _, m := range headerLine.FindAllStringSubmatch(string(body), -1) {
 		switch {
 		case m[1] == "include":
 			includes = strings.Fields(m[2])
 		case m[1] == "seldom":
 			seldom = strings.Fields(m[2])
+		case m[1] == "maps":
+			maps = strings.Fields(m[2])
 		case d.shebang:
 			fmt.Fprintf(&text, "#!lua flags=%s\n", m[2])
 		}
@@ -104,9 +106,18 @@ func loadScript(name string, d dialect, now string) (*script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: script %s: %w", name, err)
 	}
+	forMaps, err := libraries(maps, now)
+	if err != nil {
+		return nil, fmt.Errorf("broker: script %s: %w", name, err)
+	}
+	if len(maps) > 0 {
+		forMaps = onDemand("kin", "maps", forMaps, "")
+	}
 	text.WriteString(always)
 	if len(seldom) > 0 {
-		text.WriteString(onDemand(rarely))
+		text.WriteString(onDemand("made", "seldom", rarely, forMaps))
+	} else {
+		text.WriteString(forMaps)
 	}
 	text.WriteString(strip(string(body)))
 	sum := sha1.Sum([]byte(text.String()))
@@ -132,14 +143,18 @@ func libraries(names []string, now string) (string, error) {
 var topFunction = regexp.MustCompile(`(?m)^local function (\w+)`)
 
 // onDemand wraps libraries that few runs of a script need into one function: each
-// function that a script defines costs a run some 0.2 us. seldom().f is f of them.
-func onDemand(libs string) string {
+// function that a script defines costs a run some 0.2 us. made is what they define:
+// function called f is made.f, once the function of the name that is given was called.
+// nested is such a function within it.
+func onDemand(made, name, libs, nested string) string {
 	var exports strings.Builder
 	for _, m := range topFunction.FindAllStringSubmatch(libs, -1) {
 		fmt.Fprintf(&exports, "%s = %s, ", m[1], m[1])
 	}
-	return "function seldom()\nif made then return made end\n" + libs +
-		"made = { " + exports.String() + "}\nreturn made\nend\n"
+	if nested != "" {
+		exports.WriteString("maps = maps, ")
+	}
+	return fmt.Sprintf("%[2]s = function()\nif %[1]s then return %[1]s end\n%[3]s%[4]s%[1]s = { %[5]s}\nreturn %[1]s\nend\n", made, name, libs, nested, exports.String())
 }
 
 // constants are what scripts share with the Go side.

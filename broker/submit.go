@@ -145,6 +145,11 @@ func (b *Broker) layNode(l *layout, plan *task.Plan, i int, kids [][]byte, taken
 	c := n.Call
 	c.ID = l.id.Node(i)
 	it, err := b.prepare(&c, l.id.Partition())
+	if err == nil && n.Map != nil {
+		over := *n.Map
+		over.Node = i
+		it.value, err = encodeJob(&c, &over, it.pend, "")
+	}
 	if err != nil {
 		return err
 	}

@@ -141,6 +141,7 @@ type wide struct {
 	n     uint64
 	done  []task.Outcome
 	ticks int
+	width task.Width // of maps
 }
 
 func newWide(t *testing.T, p task.Plan, edits ...edit) *wide {
@@ -185,6 +186,9 @@ func (w *wide) step(t *testing.T, fail int) {
 	w.done = nil
 	for i := range x.Jobs {
 		o := task.Outcome{Lease: x.Jobs[i].Lease, Verdict: task.Succeed}
+		if x.Jobs[i].Map != nil && x.Jobs[i].Element == nil {
+			o.Verdict, o.Width = task.Expand, &w.width
+		}
 		if x.Jobs[i].ID.Number() == fail {
 			o.Verdict, o.Failure = task.Fail, task.Failure{Message: "failed"}
 		}

@@ -15,7 +15,8 @@ import (
 // A stored job is a header that scripts read (see lua/lib/head.lua) and an
 // envelope that only Go reads:
 //
-//	codec of the payload (1), length of meta (2), meta, payload
+//	codec of the payload (1), length of meta (2), meta, payload;
+//	of a map's child: index (3), codec of the element (1), element
 //
 // meta is msgpack and empty for a job without options.
 const (
@@ -41,9 +42,11 @@ type meta struct {
 	Headers     map[string]string `msgpack:"h,omitempty"`
 	Parent      []byte            `msgpack:"p,omitempty"`
 	Depth       int               `msgpack:"l,omitempty"`
+	Map         *task.Map         `msgpack:"m,omitempty"`
+	Input       int               `msgpack:"n,omitempty"` // of a map: length of the payload, which its children share; their element follows
 }
 
-func metaOf(c *task.Call) meta {
+func metaOf(c *task.Call, over *task.Map) meta {
 	m := meta{
 		MaxAttempts: c.Spec.MaxAttempts, Timeout: c.Spec.Timeout,
 		BackoffMin: c.Spec.BackoffMin, BackoffMax: c.Spec.BackoffMax, Delay: c.Spec.Delay,
@@ -52,12 +55,15 @@ func metaOf(c *task.Call) meta {
 	if !c.Parent.IsZero() {
 		m.Parent = c.Parent[:]
 	}
+	if over != nil {
+		m.Map, m.Input = over, len(c.Payload.Bytes)
+	}
 	return m
 }
 
 func (m *meta) empty() bool {
 	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 &&
-		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0
+		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0 && m.Map == nil
 }
 
 // lanes are the last part of a pend name: by priority, in capitals for jobs that
@@ -83,11 +89,12 @@ func pendName(c *task.Call) string {
 	return queue + ":" + route + ":" + lanes[lane:lane+1]
 }
 
-// encodeJob returns c as it is stored. inbox is empty unless the poster waits.
-func encodeJob(c *task.Call, pend, inbox string) ([]byte, error) {
+// encodeJob returns c as it is stored. inbox is empty unless the poster waits; over is
+// nil unless the job is a map's.
+func encodeJob(c *task.Call, over *task.Map, pend, inbox string) ([]byte, error) {
 	var flags byte
 	var info []byte
-	if m := metaOf(c); !m.empty() {
+	if m := metaOf(c, over); !m.empty() {
 		var err error
 		if info, err = msgpack.Marshal(&m); err != nil {
 			return nil, fmt.Errorf("%w: %w", task.ErrInvalid, err)
@@ -202,7 +209,7 @@ func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
 	}
 	j.Spec.Retention = id.Class().Duration()
 	if info != "" {
-		err = setMeta(&j.Call, info)
+		err = setMeta(&j, info)
 	}
 	return j, flags, err
 }

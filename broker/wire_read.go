@@ -52,8 +52,9 @@ func setPend(j *task.Job, pend string) bool {
 	return true
 }
 
-func setMeta(c *task.Call, info string) error {
+func setMeta(j *task.Job, info string) error {
 	var m meta
+	c := &j.Call
 	if err := decodeMeta(info, &m); err != nil {
 		return errDamaged(c.ID, err.Error())
 	}
@@ -62,6 +63,28 @@ func setMeta(c *task.Call, info string) error {
 	c.Spec.Delay, c.Spec.Headers = m.Delay, m.Headers
 	c.Spec.IdempotencyKey, c.Depth = m.Idempotency, m.Depth
 	copy(c.Parent[:], m.Parent)
+	if j.Map = m.Map; j.Map != nil {
+		return setElement(j, m.Input)
+	}
+	return nil
+}
+
+// setElement takes the element off what follows the payload of a map's child, which has
+// n bytes. The job of the map itself has none.
+func setElement(j *task.Job, n int) error {
+	if n < 0 || n > len(j.Payload.Bytes) {
+		return errDamaged(j.ID, "has a payload that is cut short")
+	}
+	r := reader{b: string(j.Payload.Bytes[n:])}
+	if j.Payload.Bytes = j.Payload.Bytes[:n:n]; r.b == "" {
+		return nil
+	}
+	e := task.Element{Index: int(r.uint(3)), Value: task.Data{Codec: task.Codec(r.u8())}}
+	if r.bad {
+		return errDamaged(j.ID, "has an element that is cut short")
+	}
+	e.Value.Bytes = []byte(r.b[r.i:])
+	j.Element = &e
 	return nil
 }
 

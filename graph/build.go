@@ -42,6 +42,11 @@ func (b *builder) finish(i int, opts []Option) {
 	for _, o := range opts {
 		o.node(b, i)
 	}
+	b.order(i)
+}
+
+// order puts the edges of node i in order.
+func (b *builder) order(i int) {
 	n := &b.plan.Nodes[i]
 	var clash []int
 	n.Parents, clash = merge(n.Parents)
@@ -104,6 +109,8 @@ func (b *builder) refuse(i int, n *task.Need) error {
 		return invalid("a zero Ref stands for nothing; was it forgotten? Where it may be absent, let the field be a *task.Ref")
 	case n.Kind == task.NeedJob:
 		return invalid("a graph cannot wait for the posted job %v; wait for it first, and pass its value with task.Value", n.Job)
+	case n.Kind == task.NeedElement:
+		return invalid("the element of a map is only known in its own input, which build makes")
 	case n.Kind == task.NeedNode && n.Graph != b.id:
 		return invalid("the Ref is to node %d of another graph; add both nodes to the same graph", n.Node)
 	case n.Kind == task.NeedNode && (n.Node < 0 || n.Node >= i):
@@ -116,6 +123,8 @@ func (b *builder) refuse(i int, n *task.Need) error {
 func (b *builder) hand(i int, n *task.Need) {
 	const where = "parent"
 	switch {
+	case n.Kind == task.NeedElement:
+		b.need(i, n, where)
 	case n.Kind == task.NeedValue:
 		b.fault(i, where, invalid("a value is no node; use graph.Add with the value as the input"))
 	case n.Kind == task.NeedNode && n.Accept.Soft():

@@ -67,6 +67,12 @@ func lines(p task.Plan, i int, escape func(string) string) []string {
 	if k := p.Nodes[i].AtLeast; k > 0 {
 		ls = append(ls, fmt.Sprintf("at least %d", k))
 	}
+	if m := p.Nodes[i].Map; m != nil {
+		ls = append(ls, "for each element")
+		if m.MaxParallel > 0 {
+			ls = append(ls, fmt.Sprintf("at most %d at once", m.MaxParallel))
+		}
+	}
 	return ls
 }
 

@@ -46,6 +46,10 @@ func plans(t *testing.T) map[string]task.Plan {
 	graph.Add(every, maybe, Maybe{task.OptOf(big)})
 	graph.Add(every, ended, Ended{[]task.Ref[task.Result[int]]{task.ResultOf(n), task.ResultOf(m)}}, graph.AtLeast(1))
 	graph.Add(every, sum, Sum{[]task.Ref[int]{n, m}}, graph.After(is))
+	squares := graph.Map(every, square, graph.Add(every, upTo, 9), graph.MaxParallel(4))
+	pairs := task.Cross(task.Zip(squares, task.Value([]int{1, 2})), squares)
+	graph.MapSome(every, pairwise, pairs, graph.AllowFailures(2), graph.Name("pairs"))
+	graph.MapWith(every, scale, squares, func(e task.Ref[int]) Scale { return Scale{e, n} }, graph.After(is))
 
 	names := graph.New("names")
 	last := graph.Add(names, length, "word", graph.Name("first"))

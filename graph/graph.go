@@ -137,7 +137,11 @@ func Then[A, B any](g *Graph, t task.Typed[A, B], a task.Ref[A], opts ...Option)
 	var zero A
 	i := b.add(withoutInput(t, t.Call(zero)), g.prefix)
 	needs, _ := task.Needs(a) // a Ref has no depth
-	b.hand(i, &needs[0])
+	if len(needs) == 1 {
+		b.hand(i, &needs[0])
+	} else {
+		b.fault(i, "parent", invalid("a list that is put together is the result of no node; use graph.Add, with the Ref in the input"))
+	}
 	b.finish(i, opts)
 	return task.NodeRef[B](b.id, i)
 }

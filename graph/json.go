@@ -11,7 +11,7 @@ import (
 // JSON returns p for programs: its name, keep_going, its deadline in seconds if it has
 // one, and its nodes in order. A node has a name, the task, the queue, at_least where
 // it was asked for, and parents: each the name of a node and what is accepted of it,
-// which is success, skip (success or skipped), any (end), true or false. Inputs are not
+// which is success, skip (success or skipped), any (end), true or false. A map has map: what it runs over. Inputs are not
 // in it. The error is that of package json.
 func JSON(p task.Plan) ([]byte, error) {
 	doc := document{Name: p.Name, KeepGoing: p.KeepGoing, Deadline: p.Deadline.Seconds(), Nodes: make([]jsonNode, len(p.Nodes))}
@@ -20,6 +20,9 @@ func JSON(p task.Plan) ([]byte, error) {
 		d := jsonNode{Name: name(p, i), Queue: cmp.Or(n.Spec.Queue, task.DefaultQueue), AtLeast: n.AtLeast, Parents: make([]jsonParent, len(n.Parents))}
 		if len(n.Functions) > 0 {
 			d.Task = n.Functions[0]
+		}
+		if n.Map != nil {
+			d.Map = &jsonMap{Over: over(p, &n.Map.Over), MaxParallel: n.Map.MaxParallel, Some: n.Map.Some}
 		}
 		for k, e := range n.Parents {
 			d.Parents[k] = jsonParent{name(p, e.From), word(e.Accept)}
@@ -41,7 +44,28 @@ type jsonNode struct {
 	Task    string       `json:"task"`
 	Queue   string       `json:"queue"`
 	AtLeast int          `json:"at_least,omitempty"`
+	Map     *jsonMap     `json:"map,omitempty"`
 	Parents []jsonParent `json:"parents"`
+}
+
+type jsonMap struct {
+	Over        any  `json:"over"` // a name, {"zip": [..]}, {"cross": [..]}, or "a list" for one that is carried along
+	MaxParallel int  `json:"max_parallel,omitempty"`
+	Some        bool `json:"some,omitempty"`
+}
+
+// over returns what a map runs over.
+func over(p task.Plan, l *task.List) any {
+	switch {
+	case l.Form == task.ListNode:
+		return name(p, l.Node)
+	case l.Form == task.ListZip && len(l.Of) == 2:
+		return map[string]any{"zip": []any{over(p, &l.Of[0]), over(p, &l.Of[1])}}
+	case l.Form == task.ListCross && len(l.Of) == 2:
+		return map[string]any{"cross": []any{over(p, &l.Of[0]), over(p, &l.Of[1])}}
+	default:
+		return "a list" // which is the name of no node
+	}
 }
 
 type jsonParent struct {

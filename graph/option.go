@@ -22,13 +22,18 @@ func KeepGoing() RunOption { return runOption(func(p *task.Plan) { p.KeepGoing =
 // and fails. Zero, the default, means as long as it takes; the most is [task.MaxDelay].
 func Deadline(d time.Duration) RunOption { return runOption(func(p *task.Plan) { p.Deadline = d }) }
 
-// An Option goes with [Add] and [Then] and is about the place of the node in the
-// graph. How its job is run is said of the task, with t.With.
-type Option interface{ node(b *builder, i int) }
+// An Option goes with [Add] and [Then], and with maps, and is about the place of the node
+// in the graph. How its job is run is said of the task, with t.With.
+type Option interface {
+	MapOption
+	node(b *builder, i int)
+}
 
 type option func(b *builder, i int)
 
-func (f option) node(b *builder, i int) { f(b, i) }
+func (f option) node(b *builder, i int)   { f(b, i) }
+func (f option) mapped(b *builder, i int) { f(b, i) }
+func (f option) some(b *builder, i int)   { f(b, i) }
 
 // Name names the node. No other node of the graph may have the same name. Without it a
 // node has the name of its task; if that is taken, it has -2 at its end, or -3 and so

@@ -71,6 +71,44 @@ func TestPlanReportsWhatIsWrongAndWhere(t *testing.T) {
 			func(g *graph.Graph, n task.Ref[int]) { graph.Add(g, takesHidden, hidden{Untold: n, small: n}) },
 			[]string{`node "hidden", input.Untold: `, `node "hidden", input.small: `, "not encoded"},
 		},
+		"a map over a list that is too large to be carried along": {
+			func(g *graph.Graph, _ task.Ref[int]) { graph.Map(g, square, task.Value(make([]int, 5000))) },
+			[]string{`node "square", list: `, "let a task return it"},
+		},
+		"a map over nothing": {
+			func(g *graph.Graph, _ task.Ref[int]) { graph.Map(g, square, task.Ref[[]int]{}) },
+			[]string{`node "square", list: `, "forgotten"},
+		},
+		"a map over pairs of which one half is missing": {
+			func(g *graph.Graph, _ task.Ref[int]) {
+				graph.Map(g, add, task.Zip(graph.Add(g, upTo, 1), task.Ref[[]int]{}))
+			},
+			[]string{`node "add", list: `, "forgotten"},
+		},
+		"a map that does not use its element": {
+			func(g *graph.Graph, n task.Ref[int]) {
+				graph.MapWith(g, scale, graph.Add(g, upTo, 1), func(task.Ref[int]) Scale { return Scale{n, n} })
+			},
+			[]string{`node "scale", input: `, "would be alike"},
+		},
+		"an element of another map": {
+			func(g *graph.Graph, n task.Ref[int]) {
+				var first task.Ref[int]
+				ns := graph.Add(g, upTo, 1)
+				graph.MapWith(g, scale, ns, func(e task.Ref[int]) Scale { first = e; return Scale{e, n} })
+				graph.MapWith(g, scale, ns, func(e task.Ref[int]) Scale { return Scale{e, first} })
+				graph.Then(g, square, first)
+			},
+			[]string{`node "scale-2", input.By: `, `node "square", parent: `, "only known in its own input"},
+		},
+		"options of maps": {
+			func(g *graph.Graph, _ task.Ref[int]) {
+				ns := graph.Add(g, upTo, 1)
+				graph.Map(g, square, ns, graph.MaxParallel(0))
+				graph.MapSome(g, square, ns, graph.AllowFailures(-1), graph.AllowFailureRate(5), graph.MaxParallel(100_001))
+			},
+			[]string{`"square", MaxParallel: `, `"square-2", AllowFailures: `, `"square-2", AllowFailureRate: `, `"square-2", MaxParallel: `},
+		},
 		"a posted job": {
 			func(g *graph.Graph, _ task.Ref[int]) { graph.Add(g, sum, Sum{[]task.Ref[int]{posted}}) },
 			[]string{`node "sum", input.Of[0]: `, "wait for it first"},

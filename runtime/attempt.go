@@ -21,6 +21,7 @@ type attempt struct {
 	job    task.Job       // with the defaults of its functions
 	todo   []task.Handler // in this order
 	fault  error          // why it cannot run
+	width  *task.Width    // of the job of a map that has seen its list
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	expire context.CancelFunc // frees the timer of the time-out; nil if there is none
@@ -96,6 +97,9 @@ func (a *attempt) call() (out task.Data, err error) {
 		return task.Data{}, task.Permanent(a.fault)
 	}
 	ctx := task.NewContext(a.observe(), a)
+	if a.job.Map != nil && a.job.Element == nil {
+		return task.Data{}, a.look(ctx)
+	}
 	for _, h := range a.todo {
 		err = errExited // stays if a panic(nil) is let through by GODEBUG=panicnil=1
 		if out, err = h.Invoke(ctx, a.job.Payload); err != nil {
@@ -103,6 +107,21 @@ func (a *attempt) call() (out task.Data, err error) {
 		}
 	}
 	return out, nil
+}
+
+// look is what the job of a map does: it stores its list for its children.
+func (a *attempt) look(ctx task.Context) error {
+	w, elements, err := a.job.Map.Look(ctx)
+	if err != nil {
+		return err
+	}
+	if w.First == 0 {
+		if w.Chunk, err = a.w.b.Spread(ctx, a.job.Lease, elements); err != nil {
+			return err
+		}
+	}
+	a.width = &w
+	return nil
 }
 
 // observe tells the observer that the attempt begins, and returns its context.
@@ -137,6 +156,9 @@ func (a *attempt) outcome(out task.Data, err, cause error) task.Outcome {
 	o := task.Outcome{Lease: a.job.Lease, Verdict: r.verdict, Delay: r.delay, Note: a.noted()}
 	if r.verdict == task.Succeed {
 		o.Result = out
+		if a.width != nil {
+			o.Verdict, o.Width = task.Expand, a.width
+		}
 	}
 	if r.failure.Kind != "" {
 		o.Failure = r.failure.Clip()

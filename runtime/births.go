@@ -67,6 +67,9 @@ func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
 		d := digestOf(&n.Call)
 		h.Write(d[:])
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(n.AtLeast)))
+		if n.Map != nil {
+			fmt.Fprintf(h, "%v", *n.Map)
+		}
 		for _, e := range n.Parents {
 			h.Write(binary.BigEndian.AppendUint32(nil, uint32(e.From)))
 			h.Write([]byte{byte(e.Accept)})

@@ -52,10 +52,20 @@ type Waits interface {
 	Unblock(ctx context.Context, waiter task.Job) error
 }
 
+// Lists keeps the elements of lists that maps run over.
+type Lists interface {
+	// Spread stores the elements for the children of the map whose job l is the lease
+	// of, and returns how many lie together; [task.ErrLeaseLost] if it is not.
+	Spread(ctx context.Context, l task.Lease, elements [][]byte) (chunk int, err error)
+	// Element returns the element that j, a child of a map, is for.
+	Element(ctx context.Context, j task.Job) (task.Data, error)
+}
+
 // Broker is what a worker needs.
 type Broker interface {
 	Jobs
 	Leases
+	Lists
 	Ticker
 	Waits
 }

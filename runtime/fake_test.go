@@ -100,6 +100,14 @@ func (f *fake) problemf(format string, args ...any) {
 	f.problems = append(f.problems, fmt.Sprintf(format, args...))
 }
 
+func (f *fake) Spread(context.Context, task.Lease, [][]byte) (int, error) {
+	return 0, fmt.Errorf("%w: the fake has no maps", task.ErrInvalid)
+}
+
+func (f *fake) Element(context.Context, task.Job) (task.Data, error) {
+	return task.Data{}, fmt.Errorf("%w: the fake has no maps", task.ErrInvalid)
+}
+
 func (f *fake) Partitions() int { return f.partitions }
 
 func (f *fake) Post(ctx context.Context, calls []task.Call) ([]task.ID, error) {

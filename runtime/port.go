@@ -81,6 +81,11 @@ func (a *attempt) Note(ctx context.Context, n task.Note) error {
 	return err
 }
 
+// Element implements [task.Attempt].
+func (a *attempt) Element(ctx context.Context) (task.Data, error) {
+	return a.w.b.Element(ctx, a.job)
+}
+
 // add adds n to what the attempt has said, and returns all of it.
 func (a *attempt) add(n task.Note) task.Note {
 	a.mu.Lock()

@@ -39,6 +39,9 @@ type Attempt interface {
 	// Note stores what the attempt says of itself; [ErrLeaseLost] if it is not
 	// the owner any more.
 	Note(ctx context.Context, n Note) error
+	// Element returns the element that the job is for, of one whose own
+	// [Job.Element] does not have it.
+	Element(ctx context.Context) (Data, error)
 	Logger() *slog.Logger
 }
 
@@ -136,6 +139,9 @@ func (c Context) BlockUntilResult(id ID, into any) error {
 	s, err := await(c, c.a, id)
 	if err != nil || into == nil {
 		return err
+	}
+	if s.Result.Codec == CodecList {
+		return gather(c, c.a, s, into)
 	}
 	return s.Result.Decode(into)
 }

@@ -117,11 +117,14 @@ func (p *fakePort) end(id ID, s Settled) {
 // fakeAttempt is the port of a running job.
 type fakeAttempt struct {
 	fakePort
-	job   Job
-	notes []Note
+	job     Job
+	element Data // stored elsewhere
+	notes   []Note
 }
 
 func (a *fakeAttempt) Job() Job { return a.job }
+
+func (a *fakeAttempt) Element(context.Context) (Data, error) { return a.element, a.err }
 
 func (a *fakeAttempt) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

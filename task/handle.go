@@ -40,11 +40,11 @@ func (h Handle[T]) Wait(ctx context.Context) (T, error) {
 	if err != nil {
 		return zero, err
 	}
-	s, err := await(ctx, p, h.id)
+	vs, err := results[T](ctx, p, []ID{h.id})
 	if err != nil {
 		return zero, err
 	}
-	return decode[T](s.Result)
+	return vs[0], nil
 }
 
 // Cancel ends the job as cancelled. Once it has returned, nothing of the job
@@ -75,7 +75,7 @@ func (h Handle[T]) Progress(ctx context.Context) (State, float64, error) {
 
 // Ref returns a reference to the job's result, to be put into the input of
 // another job.
-func (h Handle[T]) Ref() Ref[T] { return Ref[T]{form: refJob, id: h.id} }
+func (h Handle[T]) Ref() Ref[T] { return Ref[T]{link: link{form: refJob, id: h.id}} }
 
 // WaitAll waits until all jobs have ended and returns their results in order, or
 // the error of the first, in that order, that did not succeed. [Results] tells of
@@ -115,7 +115,7 @@ func Results[T any](ctx context.Context, hs []Handle[T]) ([]Result[T], error) {
 	}
 	out := make([]Result[T], len(ends))
 	for i, s := range ends {
-		_ = out[i].settle(s) // it is in there
+		_ = out[i].settle(ctx, p, s) // it is in there
 	}
 	return out, nil
 }
@@ -129,10 +129,8 @@ type Result[T any] struct {
 	Err   error // nil, a [*JobError], [ErrPending], or why the value cannot be decoded
 }
 
-func (r *Result[T]) settle(s Settled) error {
-	if r.Err = s.Err(); r.Err == nil {
-		r.Value, r.Err = decode[T](s.Result)
-	}
+func (r *Result[T]) settle(ctx context.Context, p Port, s Settled) error {
+	r.Err = settled(ctx, p, s, &r.Value)
 	return nil
 }
 
@@ -147,15 +145,12 @@ type Opt[T any] struct {
 	OK    bool // false: there is no value, since the job was skipped
 }
 
-func (o *Opt[T]) settle(s Settled) (err error) {
+func (o *Opt[T]) settle(ctx context.Context, p Port, s Settled) error {
 	if s.State == Skipped {
 		return nil
 	}
-	if err := s.Err(); err != nil {
-		return err
-	}
-	o.OK = true
-	o.Value, err = decode[T](s.Result)
+	err := settled(ctx, p, s, &o.Value)
+	o.OK = err == nil
 	return err
 }
 
@@ -163,19 +158,25 @@ func (*Opt[T]) accept() Accept { return AcceptSkip }
 
 // settler is a type that says more of a job's end than its value.
 type settler interface {
-	settle(s Settled) error
+	settle(ctx context.Context, p Port, s Settled) error
 	accept() Accept
 }
 
 // settled puts the end of a job into what into points to.
-func settled[T any](s Settled, into *T) (err error) {
+func settled[T any](ctx context.Context, p Port, s Settled, into *T) error {
 	if r, ok := any(into).(settler); ok {
-		return r.settle(s)
+		return r.settle(ctx, p, s)
 	}
-	if err := s.Err(); err != nil {
+	err := s.Err()
+	if err != nil {
 		return err
 	}
-	if *into, err = decode[T](s.Result); err != nil {
+	if s.Result.Codec == CodecList {
+		err = gather(ctx, p, s, into)
+	} else {
+		*into, err = decode[T](s.Result)
+	}
+	if err != nil {
 		return fmt.Errorf("result of job %v: %w", s.ID, err)
 	}
 	return nil
@@ -205,7 +206,7 @@ func results[T any](ctx context.Context, p Port, ids []ID) ([]T, error) {
 	}
 	out := make([]T, len(ends))
 	for i, s := range ends {
-		if err := settled(s, &out[i]); err != nil {
+		if err := settled(ctx, p, s, &out[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -17,6 +17,12 @@ const (
 	// CodecNode is no data but the number of a node of the same run, whose result is
 	// meant: see [NodeResult].
 	CodecNode Codec = 'n'
+	// CodecElement is no data either: the element of a list is meant that the job is
+	// for; see [Map].
+	CodecElement Codec = 'e'
+	// CodecList is the result of a map: the numbers of its first child and of how many
+	// there are, three bytes each. Their results are the list.
+	CodecList Codec = 'l'
 )
 
 // Data is encoded data.
@@ -53,6 +59,8 @@ type Job struct {
 	Alone   bool      // suspected of losing workers: nothing else may run beside it
 	Posted  time.Time // by the broker's clock
 	Fault   error     // why it cannot be run, though it was claimed: it fails for good
+	Map     *Map      // of a node that is a map, and of its children
+	Element *Element  // of a child of a map: what it is for
 }
 
 // Record is all that is kept of a job.

@@ -26,6 +26,7 @@ type Outcome struct {
 	Verdict Verdict
 	Delay   time.Duration // for Retry and Postpone
 	Result  Data          // for Succeed
+	Width   *Width        // for Expand
 	Failure Failure       // for the others, where there is one
 	Note    Note          // the last note, to be kept with the record
 	Then    []Call        // posted in the same step if the outcome is terminal and accepted

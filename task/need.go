@@ -10,8 +10,8 @@ import (
 // Need is a Ref that was found in an input.
 type Need struct {
 	Kind   NeedKind
-	Graph  uint64 // of NeedNode: which graph
-	Node   int    // of NeedNode: which node of it
+	Graph  uint64 // of NeedNode and NeedElement: which graph
+	Node   int    // of NeedNode: which node of it; of NeedElement: which map
 	Job    ID     // of NeedJob
 	Accept Accept // which ends of it the input can take
 	Path   string // where it was found, like Scores[3]; empty if the input is the Ref
@@ -29,6 +29,7 @@ const (
 	NeedNode                    // a node of a graph
 	NeedJob                     // a posted job
 	NeedValue                   // a value that is carried along: nothing to wait for
+	NeedElement                 // the element of a list that a child of a map is for
 )
 
 // maxNeedDepth bounds how deep Needs looks: an input that is deeper is a cycle of
@@ -50,7 +51,7 @@ type search struct {
 }
 
 // refType is implemented by Refs of any type.
-type refType interface{ need() Need }
+type refType interface{ needs() []Need }
 
 var refInterface = reflect.TypeFor[refType]()
 
@@ -67,12 +68,14 @@ func (s *search) look(v reflect.Value, path string, lost bool, depth int) {
 			s.err = fmt.Errorf("%w: %v at %.60q embeds a task.Ref, and would be encoded as that alone; give the Ref a name", ErrInvalid, v.Type(), path)
 			return
 		}
-		n := Need{Kind: NeedNothing}
+		ns := []Need{{Kind: NeedNothing}}
 		if v.CanInterface() {
-			n = v.Interface().(refType).need() //nolint:forcetypeassert // it implements it
+			ns = v.Interface().(refType).needs() //nolint:forcetypeassert // it implements it
 		}
-		n.Path, n.Lost = path, lost
-		s.found = append(s.found, n)
+		for i := range ns {
+			ns[i].Path, ns[i].Lost = path, lost
+		}
+		s.found = append(s.found, ns...)
 		return
 	}
 	switch v.Kind() {

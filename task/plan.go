@@ -18,6 +18,7 @@ type Node struct {
 	// [AcceptSkip]): it starts as soon as so many of them have succeeded, and is
 	// skipped once too few are left. Zero waits for the end of all of them.
 	AtLeast int
+	Map     *Map // nil for a node that is one job
 }
 
 // Edge says that a node waits for the end of another one.
@@ -150,6 +151,9 @@ func (n *Node) validate(i int) error {
 			soft++
 		}
 	}
+	if n.Map != nil {
+		errs = append(errs, n.Map.validate(n.Parents))
+	}
 	if n.AtLeast < 0 || n.AtLeast > soft {
 		errs = append(errs, fmt.Errorf("%w: AtLeast is %d, but %d parents may end in any way; take their results as task.Result or task.Opt", ErrInvalid, n.AtLeast, soft))
 	}
@@ -170,6 +174,9 @@ func (p Plan) String() string {
 	for i := range p.Nodes {
 		n := &p.Nodes[i]
 		fmt.Fprintf(&s, "\n%d %s: %s on %s", i, p.title(i), inLine(strings.Join(n.Functions, "+")), inLine(cmp.Or(n.Spec.Queue, DefaultQueue)))
+		if n.Map != nil {
+			s.WriteString(", for each of " + n.Map.Over.title(p))
+		}
 		p.tellParents(&s, n)
 	}
 	return s.String()

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -11,11 +12,18 @@ import (
 // function, Get fetches it when it is needed. In a unit test, [Value] makes one.
 // The zero Ref stands for nothing.
 type Ref[T any] struct {
+	link
+	value *T // refValue
+}
+
+// link is what a Ref of any type stands for, but for a value.
+type link struct {
 	form  refForm
-	id    ID     // refJob
-	graph uint64 // refNode
-	node  int    // refNode
-	value *T     // refValue
+	id    ID       // refJob
+	graph uint64   // refNode, refElement
+	node  int      // refNode; refElement: the map whose element it is
+	raw   string   // refValue within refZip and refCross: the encoded value
+	of    *[2]link // refZip, refCross
 }
 
 // refForm says what a Ref stands for; it is also how a Ref is encoded.
@@ -26,14 +34,17 @@ const (
 	refJob             // a posted job
 	refNode            // a node of the same run
 	refValue           // a value, carried along
+	refElement         // the element of a list that the job is for: see [Map]
+	refZip             // pairs of the elements of two lists at the same places
+	refCross           // pairs of each element of a list with each of another
 )
 
 // Value returns a Ref that stands for v itself.
-func Value[T any](v T) Ref[T] { return Ref[T]{form: refValue, value: &v} }
+func Value[T any](v T) Ref[T] { return Ref[T]{link: link{form: refValue}, value: &v} }
 
 // NodeRef returns a Ref to a node of a graph. Package graph makes them.
 func NodeRef[T any](graph uint64, node int) Ref[T] {
-	return Ref[T]{form: refNode, graph: graph, node: node}
+	return Ref[T]{link: link{form: refNode, graph: graph, node: node}}
 }
 
 // Node returns which node of which graph r stands for; false if for none.
@@ -44,13 +55,13 @@ func (r Ref[T]) Node() (graph uint64, node int, ok bool) {
 // ResultOf returns a Ref to the same job that stands for how it ended, whatever that
 // was: a node with such a Ref starts even if the job has failed.
 func ResultOf[T any](r Ref[T]) Ref[Result[T]] {
-	return Ref[Result[T]]{form: r.form, id: r.id, graph: r.graph, node: r.node, value: lift(r.value, func(v T) Result[T] { return Result[T]{Value: v} })}
+	return Ref[Result[T]]{link: r.link, value: lift(r.value, func(v T) Result[T] { return Result[T]{Value: v} })}
 }
 
 // OptOf returns a Ref to the same job that stands for its value, if it was not
 // skipped: a node with such a Ref starts even if the job was skipped.
 func OptOf[T any](r Ref[T]) Ref[Opt[T]] {
-	return Ref[Opt[T]]{form: r.form, id: r.id, graph: r.graph, node: r.node, value: lift(r.value, func(v T) Opt[T] { return Opt[T]{v, true} })}
+	return Ref[Opt[T]]{link: r.link, value: lift(r.value, func(v T) Opt[T] { return Opt[T]{v, true} })}
 }
 
 func lift[T, U any](v *T, f func(T) U) *U {
@@ -61,23 +72,32 @@ func lift[T, U any](v *T, f func(T) U) *U {
 	return &u
 }
 
-// need says what r stands for; see [Needs].
-func (r Ref[T]) need() Need {
-	n := Need{Job: r.id, Graph: r.graph, Node: r.node}
+// needs says what r stands for; see [Needs].
+func (r Ref[T]) needs() []Need {
+	a := AcceptSuccess
 	if s, ok := any((*T)(nil)).(settler); ok {
-		n.Accept = s.accept()
+		a = s.accept()
 	}
-	switch r.form {
+	return r.link.needs(nil, a)
+}
+
+func (l *link) needs(ns []Need, a Accept) []Need {
+	n := Need{Job: l.id, Graph: l.graph, Node: l.node, Accept: a}
+	switch l.form {
 	case refNode:
 		n.Kind = NeedNode
+	case refElement:
+		n.Kind = NeedElement
 	case refJob:
 		n.Kind = NeedJob
 	case refNothing:
 		n.Kind = NeedNothing
+	case refZip, refCross:
+		return l.of[1].needs(l.of[0].needs(ns, a), a)
 	default:
 		n.Kind = NeedValue
 	}
-	return n
+	return append(ns, n)
 }
 
 // Get returns the value r stands for. It waits for the job if that has not
@@ -112,14 +132,21 @@ func All[T any](ctx context.Context, rs []Ref[T]) ([]T, error) {
 	return out, nil
 }
 
-// known returns the values that rs carry along, and for the others their jobs and
-// their places among rs.
+// known returns the values that rs carry along or are made of, and for the others
+// their jobs and their places among rs.
 func known[T any](ctx context.Context, rs []Ref[T]) (out []T, ids []ID, places []int, err error) {
 	out = make([]T, len(rs))
 	for i, r := range rs {
-		if r.form == refValue {
+		switch r.form {
+		case refValue:
 			out[i] = *r.value
 			continue
+		case refZip, refCross, refElement:
+			if out[i], err = made[T](ctx, &r.link); err != nil {
+				return nil, nil, nil, err
+			}
+			continue
+		default:
 		}
 		id, err := r.job(ctx)
 		if err != nil {
@@ -150,27 +177,27 @@ func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error)
 		if rec := &records[k]; !rec.State.Terminal() {
 			out[i].Err = fmt.Errorf("%w: %v", ErrPending, rec.ID)
 		} else {
-			_ = out[i].settle(rec.settled()) // it is in there
+			_ = out[i].settle(ctx, p, rec.settled()) // it is in there
 		}
 	}
 	return out, nil
 }
 
-// job returns the ID of the job that r stands for, seen from the job in ctx.
-func (r Ref[T]) job(ctx context.Context) (ID, error) {
-	switch r.form {
+// job returns the ID of the job that l stands for, seen from the job in ctx.
+func (l *link) job(ctx context.Context) (ID, error) {
+	switch l.form {
 	case refJob:
-		return r.id, nil
+		return l.id, nil
 	case refNode:
 		c, ok := From(ctx)
 		if !ok {
-			return ID{}, fmt.Errorf("a Ref to node %d: %w", r.node, ErrNotInTask)
+			return ID{}, fmt.Errorf("a Ref to node %d: %w", l.node, ErrNotInTask)
 		}
 		run := c.Job().ID.Run()
 		if run.IsZero() {
-			return ID{}, fmt.Errorf("%w: a Ref to node %d of a graph, in a job that belongs to no run", ErrInvalid, r.node)
+			return ID{}, fmt.Errorf("%w: a Ref to node %d of a graph, in a job that belongs to no run", ErrInvalid, l.node)
 		}
-		return run.Node(r.node), nil
+		return run.Node(l.node), nil
 	default:
 		return ID{}, fmt.Errorf("%w: a zero Ref stands for nothing", ErrInvalid)
 	}
@@ -182,34 +209,65 @@ func NodeResult(i int) Data {
 	return Data{CodecNode, []byte{byte(i >> 16), byte(i >> 8), byte(i)}}
 }
 
-// resolve returns what a payload stands for.
-func resolve(ctx Context, d Data) (Data, error) {
-	if d.Codec != CodecNode {
-		return d, nil
+// resolve returns the job of whose result a payload stands for; false if the payload
+// stands for itself.
+func resolve(ctx Context, d Data) (Settled, bool, error) {
+	switch d.Codec {
+	case CodecElement:
+		s, err := element(ctx)
+		return s, true, err
+	case CodecNode:
+	default:
+		return Settled{}, false, nil
 	}
 	run := ctx.Job().ID.Run()
 	if len(d.Bytes) != 3 || run.IsZero() {
-		return Data{}, Permanent(fmt.Errorf("%w: the payload is the result of a node, but the job is of no run", ErrInvalid))
+		return Settled{}, true, Permanent(fmt.Errorf("%w: the payload is the result of a node, but the job is of no run", ErrInvalid))
 	}
-	s, err := await(ctx, ctx.a, run.Node(int(d.Bytes[0])<<16|int(d.Bytes[1])<<8|int(d.Bytes[2])))
-	return s.Result, err
+	ends, err := ctx.a.Await(ctx, []ID{run.Node(be24(d.Bytes))})
+	if err != nil {
+		return Settled{}, true, err
+	}
+	return ends[0], true, nil
 }
+
+// be24 reads a number of three bytes.
+func be24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 // EncodeMsgpack implements [msgpack.CustomEncoder].
 func (r Ref[T]) EncodeMsgpack(e *msgpack.Encoder) error {
+	if r.form != refValue {
+		return r.encode(e)
+	}
+	if err := r.head(e); err != nil {
+		return err
+	}
+	return e.Encode(r.value)
+}
+
+func (l *link) head(e *msgpack.Encoder) error {
 	if err := e.EncodeArrayLen(2); err != nil {
 		return err
 	}
-	if err := e.EncodeUint(uint64(r.form)); err != nil {
+	return e.EncodeUint(uint64(l.form))
+}
+
+func (l *link) encode(e *msgpack.Encoder) error {
+	if err := l.head(e); err != nil {
 		return err
 	}
-	switch r.form {
+	switch l.form {
 	case refJob:
-		return e.EncodeBytes(r.id[:])
+		return e.EncodeBytes(l.id[:])
 	case refNode:
-		return e.EncodeInt(int64(r.node))
+		return e.EncodeInt(int64(l.node))
 	case refValue:
-		return e.Encode(r.value)
+		return e.Encode(msgpack.RawMessage(l.raw))
+	case refZip, refCross:
+		if err := e.EncodeArrayLen(len(l.of)); err != nil {
+			return err
+		}
+		return errors.Join(l.of[0].encode(e), l.of[1].encode(e))
 	default:
 		return e.EncodeNil()
 	}
@@ -217,41 +275,76 @@ func (r Ref[T]) EncodeMsgpack(e *msgpack.Encoder) error {
 
 // DecodeMsgpack implements [msgpack.CustomDecoder].
 func (r *Ref[T]) DecodeMsgpack(d *msgpack.Decoder) error {
-	n, err := d.DecodeArrayLen()
-	if err != nil {
+	*r = Ref[T]{}
+	var err error
+	if r.form, err = decodeForm(d); err != nil {
 		return err
 	}
-	if n != 2 {
-		return fmt.Errorf("%w: a Ref of %d elements, want 2", ErrInvalid, n)
+	if r.form != refValue {
+		return r.decode(d)
+	}
+	r.value = new(T)
+	return d.Decode(r.value)
+}
+
+func decodeForm(d *msgpack.Decoder) (refForm, error) {
+	if err := decodePair(d, "a Ref"); err != nil {
+		return 0, err
 	}
 	form, err := d.DecodeUint8()
-	if err != nil {
-		return err
+	return refForm(form), err
+}
+
+func decodePair(d *msgpack.Decoder, what string) error {
+	n, err := d.DecodeArrayLen()
+	if err == nil && n != 2 {
+		err = fmt.Errorf("%w: %s of %d elements, want 2", ErrInvalid, what, n)
 	}
-	*r = Ref[T]{form: refForm(form)}
-	switch r.form {
+	return err
+}
+
+// decode decodes what follows the form.
+func (l *link) decode(d *msgpack.Decoder) error {
+	switch l.form {
 	case refJob:
 		b, err := d.DecodeBytes()
 		if err != nil {
 			return err
 		}
-		if len(b) != len(r.id) {
-			return fmt.Errorf("%w: a Ref with an ID of %d bytes, want %d", ErrInvalid, len(b), len(r.id))
+		if len(b) != len(l.id) {
+			return fmt.Errorf("%w: a Ref with an ID of %d bytes, want %d", ErrInvalid, len(b), len(l.id))
 		}
-		r.id = ID(b)
+		l.id = ID(b)
 		return nil
 	case refNode:
-		r.node, err = d.DecodeInt()
-		if err == nil && (r.node < 0 || r.node > MaxNodeNumber) {
-			err = fmt.Errorf("%w: a Ref to node %d, want 0 to %d", ErrInvalid, r.node, MaxNodeNumber)
+		var err error
+		l.node, err = d.DecodeInt()
+		if err == nil && (l.node < 0 || l.node > MaxNodeNumber) {
+			err = fmt.Errorf("%w: a Ref to node %d, want 0 to %d", ErrInvalid, l.node, MaxNodeNumber)
 		}
 		return err
 	case refValue:
-		r.value = new(T)
-		return d.Decode(r.value)
-	case refNothing:
+		raw, err := d.DecodeRaw()
+		l.raw = string(raw)
+		return err
+	case refZip, refCross:
+		if err := decodePair(d, "the lists of a Ref"); err != nil {
+			return err
+		}
+		l.of = new([2]link)
+		for i := range l.of {
+			var err error
+			if l.of[i].form, err = decodeForm(d); err != nil {
+				return err
+			}
+			if err := l.of[i].decode(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	case refNothing, refElement:
 		return d.DecodeNil()
 	default:
-		return fmt.Errorf("%w: a Ref of form %d", ErrInvalid, form)
+		return fmt.Errorf("%w: a Ref of form %d", ErrInvalid, l.form)
 	}
 }

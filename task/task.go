@@ -240,13 +240,12 @@ func (d Decl[In, Out]) Do(ctx context.Context, in In, opts ...PostOption) (Out, 
 
 // Invoke implements [Handler].
 func (t Task[In, Out]) Invoke(ctx Context, payload Data) (Data, error) {
-	payload, err := resolve(ctx, payload)
+	in, err := take[In](ctx, payload)
+	if errors.Is(err, ErrInvalid) {
+		err = Permanent(&DecodeError{Task: t.name, Err: err})
+	}
 	if err != nil {
 		return Data{}, err
-	}
-	in, err := decode[In](payload)
-	if err != nil {
-		return Data{}, &Ruling{Verdict: Fail, Err: &DecodeError{Task: t.name, Err: err}}
 	}
 	out, err := t.fn(ctx, in)
 	if err != nil {
@@ -257,6 +256,19 @@ func (t Task[In, Out]) Invoke(ctx Context, payload Data) (Data, error) {
 		return Data{}, Permanent(err)
 	}
 	return d, nil
+}
+
+// take returns the input that a payload is or stands for.
+func take[In any](ctx Context, payload Data) (in In, err error) {
+	s, stands, err := resolve(ctx, payload)
+	switch {
+	case err != nil:
+	case stands:
+		err = settled(ctx, ctx.a, s, &in)
+	default:
+		in, err = decode[In](payload)
+	}
+	return in, err
 }
 
 // DecodeError says that a payload is not the input of the task.

@@ -19,9 +19,10 @@ const (
 	Release           // again at once, first in line; no attempt is spent
 	CancelJob         // the job is cancelled
 	SkipJob           // the job is skipped
+	Expand            // the job, a map, has seen its list: it gets its children, and ends with them
 )
 
-var verdictNames = [...]string{"none", "succeeded", "failed", "retried", "snoozed", "released", "cancelled", "skipped"}
+var verdictNames = [...]string{"none", "succeeded", "failed", "retried", "snoozed", "released", "cancelled", "skipped", "expanded"}
 
 func (v Verdict) String() string {
 	if int(v) < len(verdictNames) {

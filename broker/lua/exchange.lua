@@ -3,6 +3,7 @@
 -- blocked -> ready or skipped for what waited for them; ready -> running.
 -- include: base bytes now head count bell ends pick judge suspect claim
 -- seldom: fields ring push tell finish halt run stop line follow revive phases settle requeue due guard
+-- maps: kin expand mint brood reopen
 -- flags: allow-oom
 --
 -- KEYS[1]   prefix of the partition
@@ -23,7 +24,7 @@
 --   ends it follows, ID, pend name, stored job
 --
 -- Verdicts: S succeeded, F failed, C cancelled, K skipped, R retry, Z snooze,
--- L released.
+-- L released, E expanded: the job of a map has seen its list, of which the tail tells.
 --
 -- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags, later}, each a string
 -- of its parts; flags are M more, D drain for a suspect; later is in how many ms a
@@ -134,10 +135,12 @@ for _, i in ipairs(others) do
     seldom().wait(id, v, 0, delay)
   elseif verdict == 76 then -- L
     seldom().giveBack(id, v)
+  elseif verdict == 69 then -- E
+    seldom().maps().expand(id, v, owns[i], session, ARGV[11 + i])
   else
     seldom().finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[11 + i])
   end
-  if verdict == 82 or verdict == 90 or verdict == 76 then vs[i] = false end -- nothing follows
+  if verdict == 82 or verdict == 90 or verdict == 76 or verdict == 69 then vs[i] = false end -- nothing follows
 end
 for a = 12 + ndone, #ARGV, 4 do
   if vs[tonumber(ARGV[a])] then

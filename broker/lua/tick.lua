@@ -2,6 +2,7 @@
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
 -- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow revive phases settle requeue due guard
+-- maps: kin mint brood reopen
 -- flags: allow-oom
 --
 -- KEYS[1]  prefix of the partition

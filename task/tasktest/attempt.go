@@ -26,6 +26,11 @@ func (a *attempt) Job() task.Job { return a.job }
 // Logger implements [task.Attempt].
 func (a *attempt) Logger() *slog.Logger { return a.log }
 
+// Element implements [task.Attempt]: nothing is stored elsewhere in a test.
+func (a *attempt) Element(context.Context) (task.Data, error) {
+	return task.Data{}, fmt.Errorf("%w: tasktest: the element is not in the job; give it with tasktest.Job", task.ErrInvalid)
+}
+
 // Note implements [task.Attempt].
 func (a *attempt) Note(ctx context.Context, n task.Note) error {
 	if errors.Is(context.Cause(a.root), task.ErrLeaseLost) {

@@ -25,12 +25,16 @@ local function release(r, number, name)
   push(pend, entry(id, epoch), 'later')
 end
 
+local function queueUp(r)
+  for i = #(r.ahead or {}), 1, -1 do pcall('LPUSH', T .. 'line:' .. r.R, r.ahead[i]) end
+  r.ahead = nil
+end
+
 -- fill(r): those in line start, while there is room.
 -- Entries of nodes that were cancelled while they waited are passed over; it returns
 -- true if there are so many of those that somebody must go on.
 local function fill(r)
-  for i = #(r.ahead or {}), 1, -1 do pcall('LPUSH', T .. 'line:' .. r.R, r.ahead[i]) end
-  r.ahead = nil
+  queueUp(r)
   r.resuming = r.resuming and not r.resumed
   for _ = 1, 4 do
     local n = math.min(WINDOW - r.w, r.l)
@@ -38,7 +42,18 @@ local function fill(r)
     local got = pcall('LPOP', T .. 'line:' .. r.R, int(n))
     if type(got) ~= 'table' or got.err then got = {} end
     set(r, 'l', #got < n and 0 or r.l - n)
-    for i = 1, #got do release(r, sub(got[i], 1, 3), sub(got[i], 4)) end
+    for i = 1, #got do
+      if r.w >= WINDOW then -- it keeps its place
+        r.ahead = r.ahead or {}
+        r.ahead[#r.ahead + 1] = got[i]
+        set(r, 'l', r.l + 1)
+      elseif #got[i] == 5 then -- a map, see lib/kin.lua
+        if r.top then kin.mint(r, sub(got[i], 1, 3)) end
+      else
+        release(r, sub(got[i], 1, 3), sub(got[i], 4))
+      end
+    end
+    queueUp(r)
   end
   return r.w < WINDOW and r.l > 0
 end

@@ -43,7 +43,8 @@ end
 
 local function reset(r, i)
   local id, v, state, rest = endOf(r, i)
-  if state ~= 'F' and state ~= 'C' and state ~= 'K' then return end
+  if not state and r.top then kin.missing(r, i) end
+  if state ~= 'F' and state ~= 'C' and state ~= 'K' or r.top and kin.settled(r, i) then return end
   local _, pend = listOf(r, v)
   local f = byte(v, 6) % SUSPECT + (has(byte(v, 6), HIST) and HIST or 0)
   call('HSET', T .. 'jobs', id, sub(v, 1, 5) .. char(f) .. be(num(sub(v, 7, 9)) + 1, 3) .. '\0\0\0\0' .. sub(v, 14, 15) ..
@@ -53,7 +54,7 @@ local function reset(r, i)
     call('HDEL', T .. 'notes', id)
   else
     local h = past(v, rest)
-    if #h > 0 then call('HSET', T .. 'hist', id, h) end
+    if h ~= '' then call('HSET', T .. 'hist', id, h) end
     call('HDEL', T .. 'res:' .. sub(id, 7, 11), id)
   end
   call('HDEL', r.key, 'o' .. be(i, 3))
@@ -61,21 +62,12 @@ local function reset(r, i)
   count(queueOf(pend), state, -1)
   count(queueOf(pend), 'b', 1)
   set(r, state, r[state] - 1)
-end
-
--- await(r, number, accept): a child waits for one more parent, if it did not succeed.
-local function await(r, number, accept)
-  if not call('HGET', r.key, 'p' .. number) then return end
-  local o = (accept == 1 or accept == 2) and (call('HGET', r.key, 'o' .. number) or '')
-  if not o or o == '' then call('HINCRBY', r.key, 'p' .. number, 1) end
-  if not o then return end
-  local left = o == '' and 0 or num(sub(o, 1, 3))
-  local need = o == '' and be(tonumber(call('HGET', r.key, 'a' .. number) or 0), 3) or sub(o, 4)
-  call('HSET', r.key, 'o' .. number, be(left + 1, 3) .. need)
+  if r.top then kin.reopen(r, i) end
 end
 
 -- go(r, i): a node that waits for nothing stands in line; one that has ended is followed.
 local function go(r, i)
+  if r.top and kin.revived(r, i) then return end
   local waits = call('HGET', r.key, 'p' .. be(i, 3))
   if waits and waits ~= '0' then return end
   local id, v, state, rest = endOf(r, i)

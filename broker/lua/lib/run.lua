@@ -6,9 +6,10 @@
 -- that has passed; stop once nothing new may start: F after a failure, C cancelled;
 -- keep: a failure does not stop it; again, turn, rn, rc see lib/revive.lua. Of a node: p<node>
 -- what it waits for, o<node>, a<node>, t<node> if all its children take its failure, k<node><chunk> its children, see
--- lib/follow.lua; q<byte> the pend names.
-local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn' }
+-- lib/follow.lua; q<byte> the pend names; top, m<node>, b<block>, g<node> see lib/kin.lua.
+local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn', 'top', 'nodes' }
 local runs, touched = {}, {}
+local kin, maps -- the functions for maps, and what makes them once a run has one
 
 -- bucketOf(R): where the records of a run's nodes lie.
 local function bucketOf(R) return sub(R, 7, 7) .. char(byte(R, 8) % 64 + 64) .. sub(R, 9, 11) end
@@ -27,6 +28,10 @@ local function runAt(R)
   for i = 1, 7 do r[FIELDS[i]] = tonumber((string.match(got[i] or (i ~= 5 and '0' or ''), '^%d+$'))) end
   if not (r.S and r.F and r.C and r.K and r.n and r.w and r.l) or got[10] ~= 'a' and got[10] ~= 'r' or
     type(pcall('HLEN', T .. 'res:' .. bucketOf(R))) ~= 'number' then r = false end
+  if r and got[13] then
+    r.top, r.nodes = tonumber(got[13]), tonumber(got[14] or 0) or 0
+    maps()
+  end
   runs[R] = r
   return r
 end
@@ -36,8 +41,23 @@ local function set(r, field, value)
   r[field], r.dirty[field] = value, true
 end
 
+-- flushRuns(): writes what has changed of runs.
+local function flushRuns()
+  for _, r in ipairs(touched) do
+    local args = {}
+    for f in pairs(r.dirty) do
+      args[#args + 1] = f
+      args[#args + 1] = type(r[f]) == 'number' and int(r[f]) or r[f]
+    end
+    call('HSET', r.key, unpack(args))
+    r.dirty = {}
+    if r.top then kin.flushMaps(r) end
+  end
+  touched = {}
+end
+
 -- halted(id): a node of a run that was stopped: it must not start.
 local function halted(id)
   local r = runAt(runOf(id))
-  return r and r.stop
+  return r and (r.stop or r.top and kin.barred(r, id))
 end

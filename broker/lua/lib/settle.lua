@@ -23,20 +23,6 @@ local function kids(r, node)
   if list then later(node, node.chunk) end
 end
 
--- flushRuns(): writes what has changed of runs.
-local function flushRuns()
-  for _, r in ipairs(touched) do
-    local args = {}
-    for f in pairs(r.dirty) do
-      args[#args + 1] = f
-      args[#args + 1] = type(r[f]) == 'number' and int(r[f]) or r[f]
-    end
-    call('HSET', r.key, unpack(args))
-    r.dirty = {}
-  end
-  touched = {}
-end
-
 -- settle(): works off the nodes that ended, and those that end by it. It returns how
 -- many edges the script has followed.
 local function settle()
@@ -56,7 +42,7 @@ local function settle()
       while next and edges < EDGES do
         local from = next
         next = sweep(r, from)
-        edges = edges + 4 * ((next or r.n) - from) -- to end a node takes about as long as four edges
+        edges = edges + 4 * SWEEP -- to end a node takes about as long as four edges
       end
       if next and not r.over then later(node, next) end
       if not next and r.S + r.F + r.C + r.K == r.n then endRun(r) end
@@ -65,12 +51,19 @@ local function settle()
       local phase = r.resuming and node.chunk == r.turn and node.state -- else it is of an earlier resume
       while phase and edges < EDGES do phase = revive(r, phase) end
       if phase then later({ id = node.id, state = phase }, node.chunk) end
+    elseif r and node.state == 'M' then
+      flushEnds()
+      local next = r.top and node.chunk
+      while next and edges < EDGES do
+        next = kin.sweepMap(r, sub(node.id, 12, 14), next)
+      end
+      if next then later(node, next) end
     elseif r and node.state == 'L' then
       set(r, 'l', r.l) -- it is filled below
     elseif r and not swept then
       if not node.counted then tally(r, node) end
       if node.state == 'S' and node.tail then node.state = truth(node.tail) end
-      if not r.stop then kids(r, node) end
+      if not r.stop and not node.child then kids(r, node) end
     end
     i = i + 1
   end

@@ -19,6 +19,7 @@ local function endRun(r)
   call('ZREM', T .. 'delayed', r.R .. EPOCH0)
   if r.l > 0 then pcall('DEL', T .. 'line:' .. r.R) end
   if r.l > 0 then set(r, 'l', 0) end
+  r.ahead = nil
   announce(r.R, state, f or '\0')
   local class = byte(r.R, 7) % 16
   if class > 0 then
@@ -32,7 +33,9 @@ end
 local function tally(r, node)
   set(r, node.state, r[node.state] + 1)
   if node.flew then set(r, 'w', r.w - 1) end
-  if node.state == 'F' and r.stop ~= 'C' and call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0 then
+  if r.top and kin.fell(r, node) then
+    -- its map decides what follows
+  elseif node.state == 'F' and r.stop ~= 'C' and call('HEXISTS', r.key, 't' .. sub(node.id, 12, 14)) == 0 then
     call('HSETNX', r.key, 'f', node.tail)
     if not r.keep then stopRun(r, 'F') end
   end
@@ -41,11 +44,14 @@ end
 
 -- sweep(r, from): ends nodes of a stopped run, and returns the next, nil after the last.
 local function sweep(r, from)
-  local last = math.min(from + SWEEP, r.n) - 1
-  for i = from, last do
-    local id = nodeOf(r.R, be(i, 3))
+  local top = r.top or r.n
+  for _ = 1, SWEEP do
+    if r.top then from = kin.leap(r, from) end
+    if from >= top then return nil end
+    local id = nodeOf(r.R, be(from, 3))
     local v = call('HGET', T .. 'jobs', id)
     if sound(v) and byte(v, 6) < DEAD then halt(id, v, r.stop == 'C' and 'C' or 'K') end
+    from = from + 1
   end
-  return last < r.n - 1 and last + 1
+  return from < top and from
 end
