@@ -18,90 +18,80 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gomlq/mlq/broker"
+	"github.com/gomlq/mlq/examples/internal/show"
 	"github.com/gomlq/mlq/graph"
 	"github.com/gomlq/mlq/runtime"
 	"github.com/gomlq/mlq/task"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	s := &screen{out: os.Stdout, err: os.Stderr}
-	os.Exit(s.status(run(ctx, os.Args[1:], sweep(), s)))
+	show.Main("digits", func(ctx context.Context, args []string, s *show.Screen) error {
+		return run(ctx, args, sweep(), s)
+	})
 }
 
 // run is the whole program: a drawing, a worker, or a sweep with a worker of its
 // own.
-func run(ctx context.Context, args []string, of grid, s *screen) (err error) {
-	o, err := parse(args, s.err)
+func run(ctx context.Context, args []string, of grid, s *show.Screen) (err error) {
+	o, err := parse(args, s.Err)
 	if err != nil {
 		return err
 	}
 	if o.draw {
 		return draw(of, s)
 	}
-	b, err := broker.Open(ctx, o.redis, broker.Config{Namespace: o.namespace, Logger: s.logger(slog.LevelInfo)})
+	b, err := broker.Open(ctx, o.URL, broker.Config{Namespace: o.Namespace, Logger: s.Logger(slog.LevelInfo)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if o.slots == 0 {
-		return try(ctx, b, of, o.out, s)
+	do := func(ctx context.Context) error { return try(runtime.NewClient(b).With(ctx), of, o.out, s) }
+	if o.Slots == 0 {
+		return do(ctx)
 	}
-
-	w, err := runtime.NewWorker(b, runtime.Config{Slots: o.slots, LeaseTTL: o.lease, Logger: s.logger(o.level())}, tasks...)
+	w, err := runtime.NewWorker(b, o.Config(s), tasks...)
 	if err != nil {
 		return err
 	}
-	if o.worker {
+	if o.Worker {
 		return w.Run(ctx) // until a signal comes; then it ends what it has begun
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	var worker sync.WaitGroup
-	worker.Go(func() { stop(w.Run(ctx)) })
-	err = try(ctx, b, of, o.out, s)
-	stop(nil)
-	worker.Wait()
-	return err
+	return show.Beside(ctx, w.Run, do)
 }
 
 // draw prints the graph.
-func draw(of grid, s *screen) error {
+func draw(of grid, s *show.Screen) error {
 	g, _ := build(of)
 	p, err := g.Plan() // checks it, and needs no queue
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.out, graph.Mermaid(p))
+	fmt.Fprint(s.Out, graph.Mermaid(p))
 	return nil
 }
 
-// try submits the graph, follows it to its end, and shows what came out.
-func try(ctx context.Context, b *broker.Broker, of grid, dir string, s *screen) error {
+// try submits the graph to the queue behind q, follows it to its end, and shows
+// what came out.
+func try(q context.Context, of grid, dir string, s *show.Screen) error {
 	start := time.Now()
-	q := runtime.NewClient(b).With(ctx)
 	g, last := build(of)
 	r, err := g.Submit(q)
 	if err != nil {
 		return err
 	}
-	if err := s.follow(q, b, r); err != nil {
+	if err := s.Follow(q, r); err != nil {
 		return err
 	}
 	found, err := task.Get(q, r, last) // a Report, as the compiler knows
 	if err != nil {
 		return err
 	}
-	s.tell(found, time.Since(start))
+	tell(s.Out, found, time.Since(start))
 	if err := found.verify(); err != nil {
 		return err
 	}
-	return found.draw(dir, s)
+	return found.draw(dir, s.Out)
 }

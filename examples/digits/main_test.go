@@ -12,16 +12,14 @@ import (
 	"testing"
 
 	"github.com/gomlq/mlq/broker"
+	"github.com/gomlq/mlq/examples/internal/show"
+	"github.com/gomlq/mlq/examples/internal/showtest"
 	"github.com/gomlq/mlq/internal/redistest"
+	"github.com/gomlq/mlq/runtime"
 )
 
-// asProgram, in the environment, makes the test binary the program itself.
-const asProgram = "DIGITS_AS_PROGRAM"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-	}
+	showtest.Program(main)
 	os.Exit(redistest.Main(m))
 }
 
@@ -54,15 +52,15 @@ SVC C=10 gamma=0.001, retrained: 872 of 899 held-out images right (97.0 %), in `
 
 func TestTheProgramRunsWithNothingInstalled(t *testing.T) {
 	t.Parallel()
-	var out, progress buffer
+	var out, progress showtest.Buffer
 	dir := filepath.Join(t.TempDir(), "new")
-	if err := run(t.Context(), []string{"-slots", "3", "-out", dir}, small(), &screen{out: &out, err: &progress}); err != nil {
+	if err := run(t.Context(), []string{"-slots", "3", "-out", dir}, small(), &show.Screen{Out: &out, Err: &progress}); err != nil {
 		t.Fatalf("%v; progress:\n%s", err, progress.String())
 	}
 	if !strings.Contains(out.String(), wantSmall) {
 		t.Errorf("got\n%s\nwant in it\n%s", out.String(), wantSmall)
 	}
-	if want := "sweep: 30 of 30 jobs (100 %)\n"; !strings.HasSuffix(progress.String(), want) {
+	if want := "digits-sweep: 30 of 30 jobs (100 %)\n"; !strings.HasSuffix(progress.String(), want) {
 		t.Errorf("got progress\n%s\nwant at its end\n%s", progress.String(), want)
 	}
 	for name, want := range map[string][2]int{"sweep.png": {1000, 800}, "confusion.png": {1000, 1000}} {
@@ -101,7 +99,7 @@ func TestAnInterruptedSweepLeavesNothingToDo(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	// Nobody works; it is interrupted at the first line of progress.
-	err = try(ctx, b, small(), t.TempDir(), &screen{out: io.Discard, err: trigger{"0 of 30", interrupt}})
+	err = try(runtime.NewClient(b).With(ctx), small(), t.TempDir(), &show.Screen{Out: io.Discard, Err: showtest.Trigger{Text: "0 of 30", Do: interrupt}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
@@ -112,35 +110,21 @@ func TestAnInterruptedSweepLeavesNothingToDo(t *testing.T) {
 
 func TestTheExitStatusTellsWrongUseFromFailure(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		args []string
-		want int
-		says string
-	}{
-		{[]string{"-h"}, 0, "-worker"},
-		{[]string{"-slot", "3"}, 2, "flag provided but not defined: -slot"},
-		{[]string{"go"}, 2, `unexpected argument "go"`},
-		{[]string{"-slots", "-1"}, 2, "-slots is -1"},
-		{[]string{"-slots", "0"}, 2, "with -redis"},
-		{[]string{"-worker"}, 2, "with -redis"},
-		{[]string{"-worker", "-slots", "0"}, 2, "would do nothing"},
-		{[]string{"-worker", "-draw"}, 2, "exclude each other"},
-		{[]string{"-redis", "nonsense"}, 1, "digits: "},
-	} {
-		var told buffer
-		s := &screen{out: io.Discard, err: &told}
-		got := s.status(run(t.Context(), test.args, small(), s))
-		if got != test.want || !strings.Contains(told.String(), test.says) {
-			t.Errorf("%v: got status %d and\n%s\nwant status %d and %q", test.args, got, told.String(), test.want, test.says)
-		}
-	}
+	program := func(ctx context.Context, args []string, s *show.Screen) error { return run(ctx, args, small(), s) }
+	showtest.Statuses(t, "digits", program, []showtest.Use{
+		{Args: "-h", Want: 0, Says: "-draw"},
+		{Args: "-draw 3", Want: 2, Says: `unexpected argument "3"`},
+		{Args: "-worker", Want: 2, Says: "with -redis"},
+		{Args: "-worker -draw", Want: 2, Says: "exclude each other"},
+		{Args: "-redis nonsense", Want: 1, Says: "digits: "},
+	})
 }
 
 func TestDrawPrintsTheGraphThatTheREADMEShows(t *testing.T) {
 	t.Parallel()
-	var out buffer
+	var out showtest.Buffer
 	of := grid{settings: []Setting{{C: 10, Gamma: 0.001}, {K: 3}}, folds: 2, reference: []Setting{{K: 3}}}
-	if err := run(t.Context(), []string{"-draw"}, of, &screen{out: &out, err: io.Discard}); err != nil {
+	if err := run(t.Context(), []string{"-draw"}, of, &show.Screen{Out: &out, Err: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
 	readme, err := os.ReadFile("README.md")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 
 // draw writes the two pictures to a directory, which it makes; a new temporary
 // one if dir is empty. It prints where they are.
-func (r Report) draw(dir string, s *screen) error {
+func (r Report) draw(dir string, w io.Writer) error {
 	if dir == "" {
 		made, err := os.MkdirTemp("", "mlq-digits-")
 		if err != nil {
@@ -25,7 +26,7 @@ func (r Report) draw(dir string, s *screen) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(w)
 	for _, p := range []struct {
 		name string
 		heat picture.Heat
@@ -38,7 +39,7 @@ func (r Report) draw(dir string, s *screen) error {
 		if err := save(path, p.heat, p.w, p.h); err != nil {
 			return fmt.Errorf("draw %s: %w", path, err)
 		}
-		fmt.Fprintln(s.out, "picture:", path)
+		fmt.Fprintln(w, "picture:", path)
 	}
 	return nil
 }

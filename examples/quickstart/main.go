@@ -9,66 +9,51 @@
 // as you like. Kill one half-way (kill -9) and start another: it gets the jobs
 // when the lease of the first has expired, and the result is the same.
 //
-//	go run ./examples/quickstart --redis redis://localhost:6379/0 --worker --lease 2s
-//	go run ./examples/quickstart --redis redis://localhost:6379/0 --no-worker --pause 500ms
+//	go run ./examples/quickstart -redis redis://localhost:6379/0 -worker -lease 2s
+//	go run ./examples/quickstart -redis redis://localhost:6379/0 -slots 0 -pause 500ms
 package main
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gomlq/mlq/broker"
+	"github.com/gomlq/mlq/examples/internal/show"
 	"github.com/gomlq/mlq/runtime"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	s := &screen{out: os.Stdout, err: os.Stderr}
-	os.Exit(s.status(run(ctx, os.Args[1:], s)))
-}
+func main() { show.Main("quickstart", run) }
 
 // run is the whole program: a worker, a poster, or both in one process.
-func run(ctx context.Context, args []string, s *screen) (err error) {
-	o, err := parse(args, s.err)
+func run(ctx context.Context, args []string, s *show.Screen) (err error) {
+	o, err := parse(args, s.Err)
 	if err != nil {
 		return err
 	}
-	b, err := broker.Open(ctx, o.redis, broker.Config{Namespace: o.namespace, Logger: s.logger(slog.LevelInfo)})
+	b, err := broker.Open(ctx, o.URL, broker.Config{Namespace: o.Namespace, Logger: s.Logger(slog.LevelInfo)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if o.noWorker {
-		return sweep(runtime.NewClient(b).With(ctx), o.pause, s)
+	do := func(ctx context.Context) error { return sweep(runtime.NewClient(b).With(ctx), o.pause, s) }
+	if o.Slots == 0 {
+		return do(ctx)
 	}
-
-	w, err := runtime.NewWorker(b, runtime.Config{Slots: o.slots, LeaseTTL: o.lease, Logger: s.logger(o.level())}, foldScore, holdout)
+	w, err := runtime.NewWorker(b, o.Config(s), foldScore, holdout)
 	if err != nil {
 		return err
 	}
-	if o.worker {
+	if o.Worker {
 		return w.Run(ctx) // until a signal comes; then it ends what it has begun
 	}
-
-	ctx, stop := context.WithCancelCause(ctx)
-	var worker sync.WaitGroup
-	worker.Go(func() { stop(w.Run(ctx)) })
-	err = sweep(runtime.NewClient(b).With(ctx), o.pause, s)
-	stop(nil)
-	worker.Wait()
-	return err
+	return show.Beside(ctx, w.Run, do)
 }
 
 // sweep posts the trials to the queue behind q, waits for their scores, has the
 // held-out images scored, and tells what came out.
-func sweep(q context.Context, pause time.Duration, s *screen) error {
+func sweep(q context.Context, pause time.Duration, s *show.Screen) error {
 	start := time.Now()
 	trials := make([]Trial, 0, len(ks)*folds)
 	for _, k := range ks {
@@ -88,11 +73,11 @@ func sweep(q context.Context, pause time.Duration, s *screen) error {
 	if err != nil {
 		return err
 	}
-	if err := s.retries(q, trials, jobs); err != nil {
+	if err := retries(q, s.Out, trials, jobs); err != nil {
 		return err
 	}
 	rows := tabulate(scores, held)
-	s.table(rows)
-	s.best(pick(rows), time.Since(start))
+	table(s.Out, rows)
+	best(s.Out, pick(rows), time.Since(start))
 	return verify(rows)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gomlq/mlq/examples/internal/show"
 	"github.com/gomlq/mlq/task"
 )
 
@@ -24,15 +25,15 @@ var reference = map[int]int{1: 864, 3: 866, 5: 859, 7: 856}
 
 // collect waits for the jobs and returns their scores in order. It waits for
 // all of them at once, so that the bar moves whenever one ends.
-func collect(q context.Context, jobs []task.Handle[Score], s *screen) ([]Score, error) {
-	step, done := s.bar(len(jobs))
-	defer done()
+func collect(q context.Context, jobs []task.Handle[Score], s *show.Screen) ([]Score, error) {
+	bar := s.Bar("cross-validation", len(jobs))
+	defer bar.Done()
 	scores, errs := make([]Score, len(jobs)), make([]error, len(jobs))
 	var waits sync.WaitGroup
 	for i, job := range jobs {
 		waits.Go(func() {
 			if scores[i], errs[i] = job.Wait(q); errs[i] == nil {
-				step()
+				bar.Step()
 			}
 		})
 	}
