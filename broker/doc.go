@@ -10,6 +10,7 @@
 //	unix:///path/to/redis.sock?db=0
 //	local:///path/to/dir                  a private redis-server, durable in dir
 //	embedded://                           a server in this process that keeps nothing
+//	embedded://127.0.0.1:6390             the same, where others reach it as a Redis
 //
 // A Broker is what clients and workers of package runtime, and the reaper, are
 // made with. It is safe for concurrent use; a process needs one, whatever it does

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -13,10 +14,10 @@ import (
 )
 
 // openEmbedded starts a server in this process. It keeps nothing, and is for
-// examples, tests and trying things out.
-func openEmbedded(ctx context.Context, _ *url.URL, cfg Config) (*Broker, error) {
+// examples, tests and trying things out. Others reach it if u names an address.
+func openEmbedded(ctx context.Context, u *url.URL, cfg Config) (*Broker, error) {
 	m := miniredis.NewMiniRedis()
-	if err := m.StartAddr("127.0.0.1:0"); err != nil {
+	if err := m.StartAddr(cmp.Or(u.Host, "127.0.0.1:0")); err != nil {
 		return nil, fmt.Errorf("%w: broker: embedded server: %w", task.ErrUnavailable, err)
 	}
 	cfg.Logger.Info("mlq: embedded redis; it ends with this process and keeps nothing", "addr", m.Addr())
