@@ -53,8 +53,12 @@ cover: ## Run all tests and tell how much of the code they reach; details in cov
 bench: ## Run the benchmarks (BENCH=regexp, COUNT=1); compare two runs with benchstat
 	go test -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 0 ./benchmarks
 
-examples: ## Run the quick start, which needs no Redis
+examples: ## Run the examples, which need no Redis
+	go run ./examples/hello
 	go run ./examples/quickstart
+	go run ./examples/digits
+	go run ./examples/spam
+	go run ./examples/resume
 
 check: format vet tidy docs lint ## Everything short of the tests: format, vet, tidy, docs, lint
 
