@@ -139,7 +139,7 @@ func decodeTail(tail string) (d task.Data, m remarks, err error) {
 	codec := r.u8()
 	if codec&hasRemarks != 0 {
 		if info := r.bytes(int(r.uint(4))); !r.bad {
-			err = decodeMeta(info, &m)
+			m, err = decodeRemarks(info)
 		}
 	}
 	if r.bad {
@@ -152,6 +152,12 @@ func decodeTail(tail string) (d task.Data, m remarks, err error) {
 	return d, m, err
 }
 
+// decodeRemarks decodes remarks, which few tails have.
+func decodeRemarks(info string) (m remarks, err error) {
+	err = decodeMeta(info, &m)
+	return m, err
+}
+
 // decodeHistory reads the failures of past attempts.
 func decodeHistory(h string) (fs []task.Failure, last remarks, err error) {
 	r := reader{b: h}
@@ -160,8 +166,7 @@ func decodeHistory(h string) (fs []task.Failure, last remarks, err error) {
 		if r.bad {
 			return fs, last, task.ErrDamaged
 		}
-		last = remarks{}
-		if err := decodeMeta(info, &last); err != nil {
+		if last, err = decodeRemarks(info); err != nil {
 			return fs, last, err
 		}
 		fs = append(fs, last.Failure)

@@ -93,7 +93,7 @@ func (d Data) Decode(into any) error {
 		if err != nil {
 			return fmt.Errorf("cannot decode into a %T: %w", into, err)
 		}
-		return decodeChecked(&guard{Reader: bytes.NewReader(d.Bytes), bodies: bodies}, into)
+		return decodeChecked(d.Bytes, bodies, into)
 	default:
 		return fmt.Errorf("%w: unknown codec %q", ErrInvalid, byte(d.Codec))
 	}
@@ -101,21 +101,32 @@ func (d Data) Decode(into any) error {
 
 // decodeChecked makes an error of a panic too: the decoder panics on a nil
 // where a time should be, or on a list as the key of a map[any]any.
-func decodeChecked(g *guard, into any) (err error) {
+func decodeChecked(b []byte, bodies []int, into any) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: cannot decode into a %T: %v", ErrInvalid, into, r)
 		}
 	}()
-	dec := msgpack.GetDecoder()
-	dec.Reset(g)
-	dec.SetCustomStructTag("json")
-	if err := dec.Decode(into); err != nil {
+	d, _ := decoders.Get().(*decoder)
+	d.guard.Reset(b)
+	d.guard.bodies = bodies
+	d.Reset(&d.guard)
+	d.SetCustomStructTag("json")
+	if err := d.Decode(into); err != nil {
 		return fmt.Errorf("%w: cannot decode into a %T: %w", ErrInvalid, into, err)
 	}
-	msgpack.PutDecoder(dec) // not after a failure, which may leave it half way
+	d.guard.Reset(nil)
+	decoders.Put(d) // not after a failure, which may leave it half way
 	return nil
 }
+
+// decoder is a decoder with what it reads from.
+type decoder struct {
+	*msgpack.Decoder
+	guard guard
+}
+
+var decoders = sync.Pool{New: func() any { return &decoder{Decoder: msgpack.NewDecoder(nil)} }}
 
 func checkPointer(into any) error {
 	if v := reflect.ValueOf(into); v.Kind() != reflect.Pointer || v.IsNil() {
@@ -129,7 +140,7 @@ func checkPointer(into any) error {
 // extension and takes the body for a map, and believes the length it finds
 // there. Those who read a body as such read it in one piece.
 type guard struct {
-	*bytes.Reader
+	bytes.Reader
 	bodies []int // where extension bodies begin, in order
 }
 

@@ -78,8 +78,7 @@ func DeriveID(parent ID, digest [32]byte, occurrence uint64, class Class) ID {
 	// to within hours; most of the bucket is too, so that siblings are kept
 	// together. 56 bits are the child's own: a million children of one parent
 	// collide with a probability of 10^-5, and then the post is refused.
-	ms := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, parent[:6]...)))
-	ms = ms&^0xFFFFFF | int64(own[0])<<16 | int64(own[1])<<8 | int64(own[2])
+	ms := parent.ms()&^0xFFFFFF | int64(own[0])<<16 | int64(own[1])<<8 | int64(own[2])
 	bucket := binary.BigEndian.Uint32(near[:4])&^0xFF | uint32(own[3])
 	number := uint32(own[4])<<16 | uint32(own[5])<<8 | uint32(own[6])
 	return NewID(ms, KindDerived, class, bucket, number, NoPartition)
@@ -130,8 +129,11 @@ func (id ID) WithPartition(p int) ID {
 // Time returns when id was made, by the broker's clock. For a derived ID it
 // is right to within five hours only.
 func (id ID) Time() time.Time {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...))))
+	return time.UnixMilli(id.ms())
 }
+
+// ms returns the first six bytes, a time.
+func (id ID) ms() int64 { return int64(binary.BigEndian.Uint64(id[:8]) >> 16) }
 
 // Node returns the ID of node i of run id, and Run the run of a node.
 func (id ID) Node(i int) ID { return id.as(KindNode, i) }

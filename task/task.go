@@ -126,11 +126,9 @@ func (d Decl[In, Out]) With(opts ...Option) Decl[In, Out] {
 // [Call.Err] and by whoever is asked to post it.
 func (d Decl[In, Out]) Call(in In, opts ...PostOption) Call {
 	c := Call{Functions: d.functions, Spec: d.spec, err: d.Err()}
-	for _, o := range opts {
-		o.post(&c.Spec)
-	}
-	if len(opts) > 0 && c.err == nil {
-		if err := c.Spec.Validate(); err != nil {
+	if len(opts) > 0 {
+		c.Spec = specified(c.Spec, opts)
+		if err := c.Spec.Validate(); err != nil && c.err == nil {
 			c.err = fmt.Errorf("task %q: %w", d.name, err)
 		}
 	}
@@ -142,6 +140,15 @@ func (d Decl[In, Out]) Call(in In, opts ...PostOption) Call {
 		c.err = fmt.Errorf("task %q: %w", d.name, err)
 	}
 	return c
+}
+
+// specified returns s as opts have it. What they are given is moved to the heap:
+// here, so that a call without options is not.
+func specified(s Spec, opts []PostOption) Spec {
+	for _, o := range opts {
+		o.post(&s)
+	}
+	return s
 }
 
 // Post queues a job and returns its handle. ctx must lead to a queue (see
