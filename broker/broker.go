@@ -81,6 +81,7 @@ func (b *Broker) Close() error {
 		b.spawning.Lock()
 		b.stop(errClosed)
 		b.spawning.Unlock()
+		b.waits.close()
 		if err := b.rdb.Close(); err != nil {
 			first = fmt.Errorf("broker: close: %w", err)
 		}

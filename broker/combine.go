@@ -16,10 +16,12 @@ type combiner[R request] struct {
 
 	mu    sync.Mutex
 	queue []R
+	spare []R // the room of the queue that was flushed last
 	busy  bool
 }
 
-// request is something that is done when its flush is.
+// request is something that is done when its flush is. Then finished has something for
+// who has asked for it.
 type request interface{ finished() <-chan struct{} }
 
 func newCombiner[R request](b *Broker, limit int, size func(R) int, flush func(context.Context, []R)) *combiner[R] {
@@ -38,13 +40,12 @@ func (c *combiner[R]) do(ctx context.Context, r R) error {
 			return nil
 		case <-ctx.Done():
 			return ended(ctx)
-		case <-c.b.life.Done():
-			return errClosed
 		}
 	}
 	c.busy = true
 	c.mu.Unlock()
 	c.flush(ctx, []R{r})
+	<-r.finished()
 	c.pass()
 	return nil
 }
@@ -52,9 +53,11 @@ func (c *combiner[R]) do(ctx context.Context, r R) error {
 // pass lets go of the flush, or hands it to a goroutine if requests wait.
 func (c *combiner[R]) pass() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy = len(c.queue) > 0; c.busy {
-		c.b.spawn(c.drain) // else those who wait see the end of the broker themselves
+	busy := len(c.queue) > 0
+	c.busy = busy
+	c.mu.Unlock()
+	if busy && !c.b.spawn(c.drain) {
+		c.drain() // which fails: the broker was closed
 	}
 }
 
@@ -66,6 +69,7 @@ func (c *combiner[R]) drain() {
 			return
 		}
 		c.flush(c.b.life, batch)
+		clear(batch)
 	}
 }
 
@@ -79,10 +83,14 @@ func (c *combiner[R]) next() []R {
 		n++
 	}
 	if n == 0 {
-		c.busy, c.queue = false, nil
+		c.busy = false
 		return nil
 	}
 	batch := c.queue[:n:n]
-	c.queue = c.queue[n:]
+	if n < len(c.queue) {
+		c.queue = c.queue[n:]
+	} else {
+		c.queue, c.spare = c.spare[:0], c.queue
+	}
 	return batch
 }

@@ -185,7 +185,7 @@ func TestAllocationsPerPost(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	within(t, "allocations of a post", got, 31)
+	within(t, "allocations of a post", got, 18)
 }
 
 // TestAnswersAreBounded: while Redis puts a long answer together, and sends it, it

@@ -179,7 +179,8 @@ func (s *scene) post(calls ...task.Call) error {
 		it.again = false
 		items = append(items, it)
 	}
-	r := &postRequest{items: items, done: make(chan struct{})}
+	r := newPostRequest()
+	r.items = items
 	if err := s.b.poster(0, r).do(s.ctx, r); err != nil {
 		return err
 	}

@@ -160,7 +160,9 @@ func (in *inbox) drop(ps *redis.PubSub, names []string) {
 func (in *inbox) live(p int, name string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c := in.channels[in.b.prefixes[p]+"in:"+name]
+	var room [128]byte
+	key := append(append(append(room[:0], in.b.prefixes[p]...), "in:"...), name...)
+	c := in.channels[string(key)]
 	return c != nil && c.live
 }
 

@@ -407,7 +407,8 @@ func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
 		names = append(names, fmt.Sprintf("%v of %s (delay %d, unique %q, idempotent %q, again %t, %s)", j.id, j.list(), delays[i], j.unique, j.idem, agains[i], j.digest))
 	}
 	k.logf("post %s", strings.Join(names, ", "))
-	r := &postRequest{items: items, done: make(chan struct{})}
+	r := newPostRequest()
+	r.items = items
 	k.must(k.b.poster(0, r).do(k.ctx, r))
 	k.must(r.err)
 	k.again("post")

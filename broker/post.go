@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
-	"sync/atomic"
+	"strings"
+	"sync"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -39,28 +39,23 @@ func (it *item) careful() bool {
 // postRequest is some items of one caller for one partition.
 type postRequest struct {
 	items []item
-	ids   []task.ID // answers, one for each item
-	err   error     // of the whole request
-	errs  []error   // of single items, nil if there are none
-	done  chan struct{}
-
-	oneItem [1]item // the first of items
-	oneID   [1]task.ID
+	ids   []task.ID     // answers, one for each item
+	err   error         // of the whole request
+	errs  []error       // of single items, nil if there are none
+	done  chan struct{} // gets a token
 }
 
-// newPostRequest returns a request with its first item.
-func newPostRequest(it item) *postRequest {
-	r := &postRequest{done: make(chan struct{})}
-	r.oneItem[0] = it
-	r.items = r.oneItem[:]
-	return r
-}
+func newPostRequest() *postRequest { return &postRequest{done: make(chan struct{}, 1)} }
 
 // answer makes room for the answers.
 func (r *postRequest) answer(err error) {
-	if r.err, r.ids = err, r.oneID[:]; len(r.items) > 1 {
-		r.ids = make([]task.ID, len(r.items))
-	}
+	r.err, r.ids = err, slices.Grow(r.ids[:0], len(r.items))[:len(r.items)]
+}
+
+// free forgets what the request was about.
+func (r *postRequest) free() {
+	clear(r.items)
+	r.items, r.err, r.errs = r.items[:0], nil, nil
 }
 
 // size is the number of r's items, or more if they are large.
@@ -100,23 +95,24 @@ func (b *Broker) Post(ctx context.Context, calls []task.Call) ([]task.ID, error)
 
 // postSome posts the first calls, as many as fit one flush, and returns how many.
 func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID) (int, error) {
-	var requests requests
+	rs, _ := requestPool.Get().(*requests)
 	home := int(b.next.Add(1)) % len(b.prefixes)
 	n, size := 0, 0
 	for n < len(calls) && n < maxPost && (n == 0 || size < maxPostBytes) {
-		it, err := b.prepare(&calls[n], home)
+		it, err := b.prepareIn(&rs.buf, &calls[n], home)
 		if err != nil {
 			if n == 0 {
+				rs.free()
 				return 0, &task.PostError{First: 0, Err: err}
 			}
 			break // post what comes before it, then fail
 		}
 		it.index = n
 		size += len(it.value)
-		requests.add(it)
+		rs.add(it)
 		n++
 	}
-	return n, b.send(ctx, requests, ids)
+	return n, b.send(ctx, rs, ids)
 }
 
 // careful reports whether all of r is to be looked up first: a request is stored in
@@ -125,56 +121,57 @@ func (r *postRequest) careful() bool {
 	return slices.ContainsFunc(r.items, func(it item) bool { return it.careful() })
 }
 
-// requests are what a caller posts, by partition: one, most of the time.
+// requests are what a caller posts at once, by partition: one, most of the time. They
+// are used again and again.
 type requests struct {
-	first *postRequest
-	more  map[int]*postRequest
+	list []*postRequest // in use are the first n
+	n    int
+	buf  []byte // their stored jobs
 }
+
+var requestPool = sync.Pool{New: func() any { return new(requests) }}
+
+// Larger ones are not kept for the next post.
+const (
+	keptRequests = 4
+	keptBytes    = 128 << 10
+)
 
 func (rs *requests) add(it item) {
 	p := it.id.Partition()
-	r := rs.first
-	switch {
-	case r == nil:
-		rs.first = newPostRequest(it)
-		return
-	case r.items[0].id.Partition() == p:
-	case rs.more[p] == nil:
-		if rs.more == nil {
-			rs.more = make(map[int]*postRequest)
+	at := slices.IndexFunc(rs.list[:rs.n], func(r *postRequest) bool { return r.items[0].id.Partition() == p })
+	if at < 0 {
+		if at = rs.n; at == len(rs.list) {
+			rs.list = append(rs.list, newPostRequest())
 		}
-		rs.more[p] = newPostRequest(it)
-		return
-	default:
-		r = rs.more[p]
+		rs.n++
 	}
-	r.items = append(r.items, it)
+	rs.list[at].items = append(rs.list[at].items, it)
 }
 
-func (rs *requests) all() iter.Seq[*postRequest] {
-	return func(yield func(*postRequest) bool) {
-		if rs.first == nil || !yield(rs.first) {
-			return
-		}
-		for _, r := range rs.more {
-			if !yield(r) {
-				return
-			}
-		}
+// free keeps rs for the next post: nobody may have it any more.
+func (rs *requests) free() {
+	for _, r := range rs.list[:rs.n] {
+		r.free()
+	}
+	if rs.n, rs.buf = 0, rs.buf[:0]; len(rs.list) <= keptRequests && cap(rs.buf) <= keptBytes {
+		requestPool.Put(rs)
 	}
 }
 
 // send flushes requests and collects their answers.
-func (b *Broker) send(ctx context.Context, rs requests, ids []task.ID) error {
-	bad := &task.PostError{First: -1}
+func (b *Broker) send(ctx context.Context, rs *requests, ids []task.ID) error {
+	bad := task.PostError{First: -1}
 	fail := func(i int, err error) {
 		if bad.First < 0 || i < bad.First {
 			bad.First, bad.Err = i, err
 		}
 	}
-	for r := range rs.all() {
+	flushed := true
+	for _, r := range rs.list[:rs.n] {
 		p := r.items[0].id.Partition()
 		if err := b.poster(p, r).do(ctx, r); err != nil {
+			flushed = false // it may be later
 			fail(r.items[0].index, fmt.Errorf("broker: post: %w", err))
 			continue
 		}
@@ -182,7 +179,8 @@ func (b *Broker) send(ctx context.Context, rs requests, ids []task.ID) error {
 			fail(r.items[0].index, r.err)
 			continue
 		}
-		for k, it := range r.items {
+		for k := range r.items {
+			it := &r.items[k]
 			ids[it.index] = r.ids[k]
 			if it.known {
 				b.waits.disarm(it.id) // that job's end is not sent to us
@@ -192,8 +190,11 @@ func (b *Broker) send(ctx context.Context, rs requests, ids []task.ID) error {
 			}
 		}
 	}
+	if flushed {
+		rs.free()
+	}
 	if bad.First >= 0 {
-		return bad
+		return &task.PostError{First: bad.First, Err: bad.Err}
 	}
 	return nil
 }
@@ -201,6 +202,11 @@ func (b *Broker) send(ctx context.Context, rs requests, ids []task.ID) error {
 // prepare gives c its ID, if it has none, and encodes it. home is the partition
 // of a job that may lie anywhere.
 func (b *Broker) prepare(c *task.Call, home int) (item, error) {
+	return b.prepareIn(new([]byte), c, home)
+}
+
+// prepareIn is prepare; the stored job is appended to buf.
+func (b *Broker) prepareIn(buf *[]byte, c *task.Call, home int) (item, error) {
 	if err := c.Spec.Validate(); err != nil {
 		return item{}, err
 	}
@@ -228,9 +234,13 @@ func (b *Broker) prepare(c *task.Call, home int) (item, error) {
 	if c.Notify {
 		inbox = b.waits.arm(c.ID)
 	}
-	var err error
-	it.value, err = encodeJob(c, nil, it.pend, inbox)
-	return it, err
+	from := len(*buf)
+	out, err := appendJob(*buf, c, nil, it.pend, inbox)
+	if err != nil {
+		return item{}, err
+	}
+	*buf, it.value = out, out[from:len(out):len(out)]
+	return it, nil
 }
 
 // place chooses the partition of c, and makes its ID if it has none. Keys decide
@@ -275,11 +285,15 @@ func (b *Broker) poster(p int, r *postRequest) *combiner[*postRequest] {
 
 // newPoster returns what posts to partition p by a script. Its flushes are numbered,
 // so that one whose answer was lost is not applied twice.
-func (b *Broker) newPoster(p int, s func() *script, layout func(poster string, number uint64, rs []*postRequest) []any) *combiner[*postRequest] {
+func (b *Broker) newPoster(p int, s func() *script, layout func(args []any, rs []*postRequest) []any) *combiner[*postRequest] {
 	name := randomName()
-	var number atomic.Uint64
+	var number uint64
+	var args []any // of one flush after the other
 	return newCombiner(b, maxPost, (*postRequest).size, func(ctx context.Context, rs []*postRequest) {
-		a, err := b.ask(ctx, s(), p, layout(name, number.Add(1), rs)...)
+		number++
+		args = layout(append(args[:0], name, number), rs)
+		a, err := b.ask(ctx, s(), p, args...)
+		clear(args)
 		if err == nil {
 			err = statusErr("post", a.status)
 		}
@@ -287,7 +301,7 @@ func (b *Broker) newPoster(p int, s func() *script, layout func(poster string, n
 		for _, r := range rs {
 			r.answer(err)
 			text = r.settle(text)
-			close(r.done)
+			r.done <- struct{}{}
 		}
 	})
 }
@@ -318,41 +332,35 @@ func (r *postRequest) settle(text string) (rest string) {
 	return text
 }
 
-// postArgs lays out the arguments of post.lua: list by list, since one command
-// stores all of a list.
-func postArgs(poster string, number uint64, rs []*postRequest) []any {
-	if len(rs) == 1 && len(rs[0].items) == 1 {
-		it := &rs[0].items[0]
-		return []any{poster, number, 1, it.pend, 1, it.id[:], it.value}
-	}
-	var pends []string
-	lists := make(map[string][]*item, 1)
-	total := 3
+// postArgs lays out the arguments of post.lua, after poster and number: list by list,
+// since one command stores all of a list.
+func postArgs(args []any, rs []*postRequest) []any {
+	var one [1]*item
+	items := one[:0]
 	for _, r := range rs {
+		items = slices.Grow(items, len(r.items))
 		for k := range r.items {
-			it := &r.items[k]
-			if lists[it.pend] == nil {
-				pends = append(pends, it.pend)
-				total += 2
-			}
-			lists[it.pend] = append(lists[it.pend], it)
-			total += 2
+			items = append(items, &r.items[k])
 		}
 	}
-	args := make([]any, 0, total)
-	args = append(args, poster, number, len(pends))
-	for _, pend := range pends {
-		args = append(args, pend, len(lists[pend]))
-		for _, it := range lists[pend] {
-			args = append(args, it.id[:], it.value)
+	slices.SortStableFunc(items, func(x, y *item) int { return strings.Compare(x.pend, y.pend) })
+	args = append(args, nil)
+	lists := 0
+	for i := 0; i < len(items); lists++ {
+		pend, count := items[i].pend, len(args)+1
+		args = append(args, pend, nil)
+		from := i
+		for ; i < len(items) && items[i].pend == pend; i++ {
+			args = append(args, items[i].id[:], items[i].value)
 		}
+		args[count] = i - from
 	}
+	args[2] = lists
 	return args
 }
 
-// admitArgs lays out the arguments of admit.lua.
-func admitArgs(poster string, number uint64, rs []*postRequest) []any {
-	args := []any{poster, number}
+// admitArgs lays out the arguments of admit.lua, after poster and number.
+func admitArgs(args []any, rs []*postRequest) []any {
 	for _, r := range rs {
 		for k := range r.items {
 			it, again := &r.items[k], 0

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,16 +46,31 @@ const (
 // eval runs a script on partition p, and again while Redis is out of reach or
 // cannot serve: every script may be applied several times.
 func (b *Broker) eval(ctx context.Context, s *script, p int, args ...any) (any, error) {
+	words, _ := wordsPool.Get().(*[]any)
+	*words = append((*words)[:0], "evalsha", s.sha, 1, b.prefixes[p])
+	*words = append(*words, args...)
 	var res any
 	err := b.retry(ctx, s.name, func() (err error) {
-		keys := []string{b.prefixes[p]}
-		res, err = b.rdb.EvalSha(ctx, s.sha, keys, args...).Result()
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			res, err = b.rdb.Eval(ctx, s.text, keys, args...).Result()
+		if res, err = b.roundTrip(ctx, *words); redis.HasErrorPrefix(err, "NOSCRIPT") {
+			whole := slices.Clone(*words)
+			whole[0], whole[1] = "eval", s.text
+			res, err = b.roundTrip(ctx, whole)
 		}
 		return err
 	})
+	clear(*words)
+	wordsPool.Put(words)
 	return res, err
+}
+
+// wordsPool has room for the words of commands, which are many where batches are large.
+var wordsPool = sync.Pool{New: func() any { return new([]any) }}
+
+// roundTrip sends one command.
+func (b *Broker) roundTrip(ctx context.Context, words []any) (any, error) {
+	cmd := redis.NewCmd(ctx, words...)
+	_ = b.rdb.Process(ctx, cmd) // the command has the error
+	return cmd.Result()
 }
 
 // retry calls f until it succeeds, fails for good, or RetryFor has passed.

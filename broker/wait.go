@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type waitHub struct {
 	once    sync.Once // starts listening
 	mu      sync.Mutex
 	entries map[task.ID]*waitEntry
+	closed  bool
 	kick    chan struct{} // there is something to look after
 }
 
@@ -29,9 +31,10 @@ type waitEntry struct {
 	id    task.ID
 	refs  int       // how many wait
 	armed time.Time // its post asked for the result to be sent; zero if not
-	done  chan struct{}
+	ended bool
+	done  chan struct{} // gets a token when it has ended: who takes it puts it back
 
-	// Valid when done is closed. Those who wait take the tail apart, not the one
+	// Valid when it has ended. Those who wait take the tail apart, not the one
 	// goroutine that receives for all.
 	state byte
 	tail  string
@@ -39,7 +42,10 @@ type waitEntry struct {
 	err   error
 }
 
-// result returns how the job or run ended; done is closed.
+// entryPool has entries that nobody waits for any more.
+var entryPool = sync.Pool{New: func() any { return &waitEntry{done: make(chan struct{}, 1)} }}
+
+// result returns how the job or run ended.
 func (e *waitEntry) result() (task.Settled, error) {
 	switch {
 	case e.err != nil:
@@ -95,7 +101,7 @@ func (h *waitHub) disarm(id task.ID) {
 		return
 	}
 	if e.armed = (time.Time{}); e.refs == 0 {
-		delete(h.entries, id)
+		h.drop(e)
 	}
 }
 
@@ -103,10 +109,36 @@ func (h *waitHub) disarm(id task.ID) {
 func (h *waitHub) entry(id task.ID) *waitEntry {
 	e := h.entries[id]
 	if e == nil {
-		e = &waitEntry{id: id, done: make(chan struct{})}
+		e, _ = entryPool.Get().(*waitEntry)
+		e.id = id
 		h.entries[id] = e
 	}
 	return e
+}
+
+// drop removes e, which nobody waits for. h.mu is held.
+func (h *waitHub) drop(e *waitEntry) {
+	if h.entries[e.id] == e { // else its place was taken
+		delete(h.entries, e.id)
+	}
+	select {
+	case <-e.done:
+	default:
+	}
+	*e = waitEntry{done: e.done}
+	entryPool.Put(e)
+}
+
+// close ends all waits: the broker was closed.
+func (h *waitHub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, e := range h.entries {
+		if !e.ended {
+			e.settle(waitEntry{err: fmt.Errorf("broker: wait for %v: %w", e.id, errClosed)})
+		}
+	}
 }
 
 func (h *waitHub) wake() {
@@ -123,7 +155,11 @@ func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, erro
 			return nil, err
 		}
 	}
-	entries, fresh := b.waits.join(ids)
+	var one [1]*waitEntry
+	entries, fresh, err := b.waits.join(one[:0], ids)
+	if err != nil {
+		return nil, err
+	}
 	defer b.waits.leave(entries)
 	if len(fresh) > 0 {
 		if err := b.look(ctx, fresh); err != nil {
@@ -134,49 +170,41 @@ func (b *Broker) Await(ctx context.Context, ids []task.ID) ([]task.Settled, erro
 	for i, e := range entries {
 		select {
 		case <-e.done:
-			var err error
+			e.done <- struct{}{}
 			if out[i], err = e.result(); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
 			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, ended(ctx))
-		case <-b.life.Done():
-			return nil, fmt.Errorf("broker: wait for %v: %w", e.id, errClosed)
 		}
 	}
 	return out, nil
 }
 
-// join registers a waiter for ids. fresh are those that must be looked at now:
-// not those whose post already asked to be told.
-func (h *waitHub) join(ids []task.ID) (entries []*waitEntry, fresh []task.ID) {
+// join registers a waiter for ids, and appends their entries to room. fresh are those
+// that must be looked at now: not those whose post already asked to be told.
+func (h *waitHub) join(room []*waitEntry, ids []task.ID) (entries []*waitEntry, fresh []task.ID, err error) {
 	h.start()
-	entries = make([]*waitEntry, 0, len(ids))
+	entries = slices.Grow(room, len(ids))
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return nil, nil, fmt.Errorf("broker: wait: %w", errClosed)
+	}
 	for _, id := range ids {
 		e := h.entry(id)
-		if k := id.Kind(); e.ended() && (k == task.KindRun || k == task.KindNode) {
+		if k := id.Kind(); e.ended && (k == task.KindRun || k == task.KindNode) {
 			delete(h.entries, id) // it may have been resumed since
 			e = h.entry(id)
 		}
 		e.refs++
 		entries = append(entries, e)
-		if e.armed.IsZero() && !e.ended() {
+		if e.armed.IsZero() && !e.ended {
 			fresh = append(fresh, id)
 		}
 	}
 	h.wake()
-	return entries, fresh
-}
-
-func (e *waitEntry) ended() bool {
-	select {
-	case <-e.done:
-		return true
-	default:
-		return false
-	}
+	return entries, fresh, nil
 }
 
 // leave ends the wait of one waiter.
@@ -184,8 +212,8 @@ func (h *waitHub) leave(entries []*waitEntry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range entries {
-		if e.refs--; e.refs == 0 && h.entries[e.id] == e {
-			delete(h.entries, e.id)
+		if e.refs--; e.refs == 0 {
+			h.drop(e)
 		}
 	}
 }
@@ -195,10 +223,15 @@ func (h *waitHub) leave(entries []*waitEntry) {
 func (h *waitHub) settle(end waitEntry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.entries[end.id]; e != nil && !e.ended() {
-		e.state, e.tail, e.end, e.err = end.state, end.tail, end.end, end.err
-		close(e.done)
+	if e := h.entries[end.id]; e != nil && !e.ended {
+		e.settle(end)
 	}
+}
+
+// settle gives e, which has none, its end.
+func (e *waitEntry) settle(end waitEntry) {
+	e.ended, e.state, e.tail, e.end, e.err = true, end.state, end.tail, end.end, end.err
+	e.done <- struct{}{}
 }
 
 // message takes a letter apart: 'R', then for each end ID, state, length, tail.
@@ -256,10 +289,10 @@ func (h *waitHub) lookAfter(p int) bool {
 	h.mu.Lock()
 	for id, e := range h.entries {
 		if e.refs == 0 && time.Since(e.armed) > armedFor {
-			delete(h.entries, id)
+			h.drop(e)
 			continue
 		}
-		if !e.ended() && e.refs > 0 && (p < 0 || id.Partition() == p) {
+		if !e.ended && e.refs > 0 && (p < 0 || id.Partition() == p) {
 			open = append(open, id)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,15 @@ func metaOf(c *task.Call, over *task.Map) meta {
 	return m
 }
 
+// encodeMeta encodes what few calls have.
+func encodeMeta(m meta) ([]byte, error) {
+	info, err := msgpack.Marshal(&m)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", task.ErrInvalid, err)
+	}
+	return info, nil
+}
+
 func (m *meta) empty() bool {
 	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 &&
 		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0 && m.Map == nil
@@ -92,12 +102,17 @@ func pendName(c *task.Call) string {
 // encodeJob returns c as it is stored. inbox is empty unless the poster waits; over is
 // nil unless the job is a map's.
 func encodeJob(c *task.Call, over *task.Map, pend, inbox string) ([]byte, error) {
+	return appendJob(nil, c, over, pend, inbox)
+}
+
+// appendJob appends c to buf as it is stored.
+func appendJob(buf []byte, c *task.Call, over *task.Map, pend, inbox string) ([]byte, error) {
 	var flags byte
 	var info []byte
 	if m := metaOf(c, over); !m.empty() {
 		var err error
-		if info, err = msgpack.Marshal(&m); err != nil {
-			return nil, fmt.Errorf("%w: %w", task.ErrInvalid, err)
+		if info, err = encodeMeta(m); err != nil {
+			return nil, err
 		}
 	}
 	size := headerLen + len(pend) + 3 + len(info) + len(c.Payload.Bytes)
@@ -114,7 +129,7 @@ func encodeJob(c *task.Call, over *task.Map, pend, inbox string) ([]byte, error)
 		flags |= flagIdem
 		size += 16
 	}
-	b := make([]byte, 0, size)
+	b := slices.Grow(buf, size)
 	b = append(b, wireVersion)
 	b = binary.BigEndian.AppendUint32(b, uint32(size))
 	b = append(b, flags, 0, 0, 0, 0, 0, 0, 0)
