@@ -20,7 +20,6 @@ type attempt struct {
 	p      *part
 	job    task.Job       // with the defaults of its functions
 	todo   []task.Handler // in this order
-	fault  error          // why it cannot run
 	width  *task.Width    // of the job of a map that has seen its list
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -37,6 +36,12 @@ type attempt struct {
 	inLine   bool          // it is in pool.line
 	resumed  chan struct{} // see wants
 
+	extras atomic.Pointer[extras] // nil until something of it is needed
+}
+
+// extras are what an attempt has that many attempts do without: a job that does little
+// costs its process what is made for it.
+type extras struct {
 	mu       sync.Mutex         // guards these
 	observed func(task.Outcome) // tells the observer
 	note     task.Note          // all that it has said of itself
@@ -47,13 +52,23 @@ type attempt struct {
 	births births
 }
 
+// extra returns the extras of a, and makes them if need be.
+func (a *attempt) extra() *extras {
+	if e := a.extras.Load(); e != nil {
+		return e
+	}
+	a.extras.CompareAndSwap(nil, new(extras))
+	return a.extras.Load()
+}
+
 // newAttempt makes the attempt of a job that was claimed under s in p.
 func (w *Worker) newAttempt(s *session, p *part, j *task.Job) *attempt {
 	a := &attempt{w: w, s: s, p: p, job: *j}
 	var under task.Spec
-	if a.todo, a.fault = w.functions.find(j.Functions); j.Fault != nil {
-		a.fault = j.Fault
-	} else if a.fault == nil {
+	if j.Fault == nil {
+		a.todo, a.job.Fault = w.functions.find(j.Functions)
+	}
+	if a.job.Fault == nil {
 		under = a.todo[0].Defaults()
 	}
 	a.job.Spec = j.Spec.WithDefaults(under)
@@ -93,8 +108,8 @@ func (a *attempt) call() (out task.Data, err error) {
 			out, err = task.Data{}, newPanicError(v)
 		}
 	}()
-	if a.fault != nil {
-		return task.Data{}, task.Permanent(a.fault)
+	if a.job.Fault != nil {
+		return task.Data{}, task.Permanent(a.job.Fault)
 	}
 	ctx := task.NewContext(a.observe(), a)
 	if a.job.Map != nil && a.job.Element == nil {
@@ -131,9 +146,10 @@ func (a *attempt) observe() context.Context {
 		return a.ctx
 	}
 	ctx, end := o.Attempt(a.ctx, a.job)
-	a.mu.Lock()
-	a.observed = end
-	a.mu.Unlock()
+	e := a.extra()
+	e.mu.Lock()
+	e.observed = end
+	e.mu.Unlock()
 	return ctx
 }
 
@@ -179,9 +195,13 @@ func (a *attempt) judge(err, cause error) (r ruling) {
 
 // tell tells the observer that the attempt is over.
 func (a *attempt) tell(o task.Outcome, cause error) {
-	a.mu.Lock()
-	end := a.observed
-	a.mu.Unlock()
+	e := a.extras.Load()
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	end := e.observed
+	e.mu.Unlock()
 	if end == nil {
 		return
 	}
@@ -225,10 +245,11 @@ func (a *attempt) mention(o *task.Outcome) {
 
 // Logger implements [task.Attempt].
 func (a *attempt) Logger() *slog.Logger {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.log == nil {
-		a.log = a.w.log.With("job", a.job.ID.String(), "task", strings.Join(a.job.Functions, "+"), "attempt", a.job.Attempt)
+	e := a.extra()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.log == nil {
+		e.log = a.w.log.With("job", a.job.ID.String(), "task", strings.Join(a.job.Functions, "+"), "attempt", a.job.Attempt)
 	}
-	return a.log
+	return e.log
 }

@@ -19,14 +19,15 @@ func (a *attempt) Post(ctx context.Context, calls []task.Call) ([]task.ID, error
 	if a.ended.Load() {
 		return nil, errOver
 	}
-	named := a.births.name(&a.job, calls)
+	births := &a.extra().births
+	named := births.name(&a.job, calls)
 	ids, err := post(ctx, a.w.b, a.w.observers, calls)
 	if err != nil {
 		first := 0
 		if pe, ok := errors.AsType[*task.PostError](err); ok {
 			first = pe.First
 		}
-		a.births.fail(named, first)
+		births.fail(named, first)
 	}
 	return ids, err
 }
@@ -37,10 +38,11 @@ func (a *attempt) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
 	if a.ended.Load() {
 		return task.RunID{}, errOver
 	}
-	p, named := a.births.plan(&a.job, p)
+	births := &a.extra().births
+	p, named := births.plan(&a.job, p)
 	id, err := a.w.b.Submit(ctx, p)
 	if err != nil {
-		a.births.fail(named, 0)
+		births.fail(named, 0)
 	}
 	return id, err
 }
@@ -68,12 +70,13 @@ func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error)
 // Note implements [task.Attempt]. The broker is sent all that the attempt has
 // said of itself so far, and with the outcome it gets it again.
 func (a *attempt) Note(ctx context.Context, n task.Note) error {
-	a.noting.Lock()
-	defer a.noting.Unlock()
+	e := a.extra()
+	e.noting.Lock()
+	defer e.noting.Unlock()
 	if a.ended.Load() {
 		return errOver
 	}
-	err := a.w.b.Note(ctx, a.job.Lease, a.add(n))
+	err := a.w.b.Note(ctx, a.job.Lease, e.add(n))
 	if errors.Is(err, task.ErrLeaseLost) || errors.Is(err, task.ErrGone) {
 		a.w.stop([]*attempt{a}, task.ErrLeaseLost)
 		return fmt.Errorf("%w: %w", task.ErrLeaseLost, err)
@@ -87,24 +90,28 @@ func (a *attempt) Element(ctx context.Context) (task.Data, error) {
 }
 
 // add adds n to what the attempt has said, and returns all of it.
-func (a *attempt) add(n task.Note) task.Note {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (e *extras) add(n task.Note) task.Note {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if n.Progress != nil {
-		a.note.Progress = n.Progress
+		e.note.Progress = n.Progress
 	}
 	if n.Text != nil {
-		a.note.Text = n.Text
+		e.note.Text = n.Text
 	}
 	if n.Short != nil {
-		a.note.Short = n.Short
+		e.note.Short = n.Short
 	}
-	return a.note
+	return e.note
 }
 
 // noted returns all that the attempt has said.
 func (a *attempt) noted() task.Note {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.note
+	e := a.extras.Load()
+	if e == nil {
+		return task.Note{}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.note
 }

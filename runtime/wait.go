@@ -56,8 +56,9 @@ func (a *attempt) peek(ctx context.Context, ids []task.ID) ([]task.Settled, bool
 // block gives the slot back and notes what the attempt waits for. An outage is
 // waited for. Unless [attempt.goOn] follows, the attempt counts as blocked.
 func (a *attempt) block(ctx context.Context, ids []task.ID) error {
-	a.edges.RLock()
-	defer a.edges.RUnlock()
+	e := a.extra()
+	e.edges.RLock()
+	defer e.edges.RUnlock()
 	a.w.pool.park(a)
 	var p pause
 	for {
@@ -96,8 +97,9 @@ func (a *attempt) goOn(ctx context.Context) {
 
 // unblock removes the edges, unless another goroutine of the attempt waits.
 func (a *attempt) unblock(ctx context.Context) {
-	a.edges.Lock()
-	defer a.edges.Unlock()
+	e := a.extra()
+	e.edges.Lock()
+	defer e.edges.Unlock()
 	if a.w.pool.waits(a) {
 		return
 	}
