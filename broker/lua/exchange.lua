@@ -1,8 +1,8 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base bytes now head count bell ends pick judge suspect claim
--- seldom: fields ring push tell finish halt run stop line follow revive phases settle requeue due guard
+-- include: base bytes now head count bell tell ends pick judge suspect claim
+-- seldom: fields ring push finish halt run stop line follow revive phases settle requeue due guard
 -- maps: kin expand mint brood reopen
 -- flags: allow-oom
 --
@@ -104,7 +104,7 @@ if ndone > 0 then
         end
         ended1 = ended1 + 1
         ended[#ended + 1] = id
-        if f == INBOX then seldom().tell(sub(v, to + 1, to + 8), id, 'S', tail) end
+        if f == INBOX then tell(sub(v, to + 1, to + 8), id, 'S', tail) end
         if hooks and hooks[i] then seldom().announce(id, 'S', tail, hooks[i]) end
       end
       freed[#freed + 1] = id
@@ -184,6 +184,6 @@ local flags = ((out.more or out.due) and 'M' or '') .. (out.drain and 'D' or '')
 local lostIDs, claimed = table.concat(lost), table.concat(out.ids)
 call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) .. ' ' .. lostIDs .. claimed)
 if ARGV[6] ~= '0' then pcall('ZADD', T .. 'sess', int(time + tonumber(ARGV[6])), session) end
-if made then made.flushLetters() end
+flushLetters()
 flushCounts()
 return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }
