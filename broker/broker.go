@@ -57,7 +57,7 @@ func newBroker(cfg Config, rdb redis.UniversalClient, d dialect, clock string) (
 	b.life, b.stop = context.WithCancelCause(context.Background()) // background: a broker lives until Close
 	for p := range cfg.Partitions {
 		b.prefixes = append(b.prefixes, prefix(cfg.Namespace, p, cfg.Partitions))
-		b.posters = append(b.posters, b.newPoster(p, func() *script { return b.scripts.post }, postArgs))
+		b.posters = append(b.posters, b.newPoster(p, func() *script { return b.scripts.post }, b.postArgs))
 		b.admitter = append(b.admitter, b.newPoster(p, func() *script { return b.scripts.admit }, admitArgs))
 		b.lookers = append(b.lookers, newCombiner(b, maxLook, lookSize, b.lookAt(p)))
 	}

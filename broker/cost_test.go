@@ -55,8 +55,8 @@ func TestCommandsPerJob(t *testing.T) {
 		batch     int
 		post, run float64 // recorded
 	}{
-		{batch: 50, post: 0.32, run: 0.44},
-		{batch: 1, post: 16, run: 24},
+		{batch: 50, post: 0.11, run: 0.38},
+		{batch: 1, post: 7, run: 21},
 	} {
 		h := newHand(t, b)
 		must(t, load(ctx, b, h)) // the scripts are loaded, the keys are there

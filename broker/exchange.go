@@ -52,6 +52,7 @@ func (b *Broker) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged,
 	}
 	out.Next = time.Duration(a.num(4)) * time.Millisecond
 	out.Jobs, err = decodeClaims(x.Into[:0], x.Session, a.str(1), a.str(2))
+	b.inbox.deliver(x.Partition, a.list(5))
 	return out, err
 }
 
@@ -76,13 +77,13 @@ func (b *Broker) exchangeArgs(s *session, x *task.Exchange) ([]any, error) {
 		children = 1
 	}
 	heads := make([]byte, 0, headLen*len(x.Done))
-	args := make([]any, 0, 11+len(x.Done))
+	args := make([]any, 0, 12+len(x.Done))
 	fetcher := x.Session[:]
 	if x.Fetcher > 0 {
 		fetcher = append(slices.Clip(fetcher), byte(x.Fetcher))
 	}
 	args = append(args, fetcher, x.Number, x.Want, x.Held, children, s.late(),
-		s.queues, s.functions, s.listeners, s.group, nil)
+		s.queues, s.functions, s.listeners, s.group, b.inbox.hears(), nil)
 	for i := range x.Done {
 		head, tail, err := b.encodeOutcome(heads, x.Partition, &x.Done[i])
 		if err != nil {
@@ -90,7 +91,7 @@ func (b *Broker) exchangeArgs(s *session, x *task.Exchange) ([]any, error) {
 		}
 		heads, args = head, append(args, tail)
 	}
-	args[10] = heads
+	args[11] = heads
 	for i := range x.Done {
 		var err error
 		if args, err = b.appendThen(args, x.Partition, i, &x.Done[i]); err != nil {

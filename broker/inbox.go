@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,8 +21,11 @@ type inbox struct {
 	b       *Broker
 	sharded bool
 
+	home atomic.Pointer[string] // see hears
+
 	mu       sync.Mutex
 	channels map[string]*channel
+	heard    []string       // names that are listened to
 	subs     []subscription // by partition if sharded, else one
 }
 
@@ -65,6 +70,8 @@ func (in *inbox) listen(name string, message func(int, string), restored func(in
 	for p, pre := range in.b.prefixes {
 		in.channels[pre+"in:"+name] = &channel{partition: p, message: message, restored: restored}
 	}
+	in.heard = append(in.heard, name)
+	in.settle()
 	for i := range in.subs {
 		names := in.names(i, name)
 		if in.subs[i].ps == nil {
@@ -136,6 +143,8 @@ func (in *inbox) add(ps *redis.PubSub, names []string) {
 func (in *inbox) forget(name string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.heard = slices.DeleteFunc(in.heard, func(n string) bool { return n == name })
+	in.settle()
 	for i := range in.subs {
 		names := in.names(i, name)
 		for _, n := range names {
@@ -143,6 +152,39 @@ func (in *inbox) forget(name string) {
 		}
 		if in.subs[i].ps != nil {
 			in.send(i, func(ps *redis.PubSub) { in.drop(ps, names) })
+		}
+	}
+}
+
+// maxHome is how many names hears returns at most: they go along with each call.
+const maxHome = 8
+
+// settle sets what hears returns. in.mu is held.
+func (in *inbox) settle() {
+	home := strings.Join(in.heard[:min(len(in.heard), maxHome)], "")
+	in.home.Store(&home)
+}
+
+// hears returns names that are listened to here. Scripts return what is meant for them
+// in place of publishing it.
+func (in *inbox) hears() string {
+	if home := in.home.Load(); home != nil {
+		return *home
+	}
+	return ""
+}
+
+// deliver takes the messages that came with the answer of a script on partition p, each
+// after its name.
+func (in *inbox) deliver(p int, mail []any) {
+	for _, m := range mail {
+		if s, ok := m.(string); ok && len(s) > 8 {
+			in.mu.Lock()
+			c := in.channels[in.b.prefixes[p]+"in:"+s[:8]]
+			in.mu.Unlock()
+			if c != nil {
+				c.message(p, s[8:])
+			}
 		}
 	}
 }

@@ -303,6 +303,7 @@ func (b *Broker) newPoster(p int, s func() *script, layout func(args []any, rs [
 			text = r.settle(text)
 			r.done <- struct{}{}
 		}
+		b.inbox.deliver(p, a.list(0))
 	})
 }
 
@@ -334,7 +335,7 @@ func (r *postRequest) settle(text string) (rest string) {
 
 // postArgs lays out the arguments of post.lua, after poster and number: list by list,
 // since one command stores all of a list.
-func postArgs(args []any, rs []*postRequest) []any {
+func (b *Broker) postArgs(args []any, rs []*postRequest) []any {
 	var one [1]*item
 	items := one[:0]
 	for _, r := range rs {
@@ -344,8 +345,8 @@ func postArgs(args []any, rs []*postRequest) []any {
 		}
 	}
 	slices.SortStableFunc(items, func(x, y *item) int { return strings.Compare(x.pend, y.pend) })
-	args = append(args, nil)
-	lists := 0
+	args = append(args, b.inbox.hears(), nil)
+	at, lists := len(args)-1, 0
 	for i := 0; i < len(items); lists++ {
 		pend, count := items[i].pend, len(args)+1
 		args = append(args, pend, nil)
@@ -355,7 +356,7 @@ func postArgs(args []any, rs []*postRequest) []any {
 		}
 		args[count] = i - from
 	}
-	args[2] = lists
+	args[at] = lists
 	return args
 }
 

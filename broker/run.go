@@ -197,6 +197,15 @@ func (a answer) str(i int) string {
 	return ""
 }
 
+// list returns part i of the answer as a list, nil if it has none.
+func (a answer) list(i int) []any {
+	if i < len(a.rest) {
+		l, _ := a.rest[i].([]any)
+		return l
+	}
+	return nil
+}
+
 // num returns part i of the answer as a number, 0 if it has none.
 func (a answer) num(i int) int {
 	if i < len(a.rest) {

@@ -41,8 +41,8 @@ const (
 	minLease       = 100 * time.Millisecond
 )
 
-// Join begins a session for worker w. signal is called with hints for it, from a
-// goroutine of the broker, and must not block. A session lives by [Broker.Beat] and
+// Join begins a session for worker w. signal is called with hints for it, from any
+// goroutine that uses the broker, and must not block. A session lives by [Broker.Beat] and
 // [Broker.Exchange]; one that was lost is replaced by joining anew.
 func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error) {
 	s, err := newSession(w)

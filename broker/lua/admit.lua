@@ -1,6 +1,6 @@
 -- admit.lua: nothing -> ready, scheduled. Jobs enter that must be looked up first:
 -- they have keys, a delay, or an ID that may have been posted before.
--- include: base bytes now head count bell ring push put
+-- include: base bytes now head count send bell ring push put
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  poster

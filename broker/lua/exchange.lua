@@ -1,7 +1,7 @@
 -- exchange.lua: a session's attempts end, and it is given more jobs, in one
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
--- include: base bytes now head count bell tell ends pick judge suspect claim
+-- include: base bytes now head count send bell tell ends pick judge suspect claim
 -- seldom: fields ring push finish halt run stop line follow revive phases settle requeue due guard
 -- maps: kin expand mint brood reopen
 -- flags: allow-oom
@@ -17,23 +17,26 @@
 -- ARGV[8]   functions it has, a comma before and after each
 -- ARGV[9]   1: it has listeners
 -- ARGV[10]  its group: a digest of queues and functions
--- ARGV[11]  attempts that end, for each: ID (16), session (8), epoch (3),
+-- ARGV[11]  names of sessions and inboxes that the caller hears for
+-- ARGV[12]  attempts that end, for each: ID (16), session (8), epoch (3),
 --   verdict (1), delay in ms (6)
--- ARGV[12..] for each of them its tail: result, failure and note, as Go encodes
+-- ARGV[13..] for each of them its tail: result, failure and note, as Go encodes
 --   them; then jobs to be posted if an end is accepted and final, for each: which of the
 --   ends it follows, ID, pend name, stored job
 --
 -- Verdicts: S succeeded, F failed, C cancelled, K skipped, R retry, Z snooze,
 -- L released, E expanded: the job of a map has seen its list, of which the tail tells.
 --
--- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags, later}, each a string
+-- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags, later, mail}, each a string
 -- of its parts; flags are M more, D drain for a suspect; later is in how many ms a
--- delayed job is due, 0 or absent if that is not known. {'STALE'}: an older number;
+-- delayed job is due, 0 or absent if that is not known; mail is a list of messages
+-- for names of ARGV[11], each after its name. {'STALE'}: an older number;
 -- nothing was changed. {'GONE'}: no such session; or a number is missing, since
 -- Redis has lost what was written last: then the session is ended, for it may own
 -- jobs again that it has reported, and would never report again.
 local fetcher, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local session = sub(fetcher, 1, 8)
+home = ARGV[11]
 local IDLE = '10800000' -- ms that a group of idle sessions is remembered: as long as groups are
 local last = call('HGET', T .. 'last', session)
 if not last then return { 'GONE' } end
@@ -67,7 +70,7 @@ end
 -- Checks: everything that is written below is looked at here. Most ends are
 -- plain (a success, of which at most its poster is to be told); they are gathered
 -- at once. The others wait for the loop after it.
-local H, END = ARGV[11], 34
+local H, END = ARGV[12], 34
 local ndone = #H / END
 local ids, owns, vs, lost, others, hooks = {}, {}, {}, {}, {}, nil
 begin()
@@ -95,7 +98,7 @@ if ndone > 0 then
         if node then call('HGET', T .. 'run:' .. seldom().runOf(id), 'state') end
         others[#others + 1] = i
       else
-        local tail, n, to = ARGV[11 + i], #rs, 15 + h * 256 + l
+        local tail, n, to = ARGV[12 + i], #rs, 15 + h * 256 + l
         rs[n + 1], rs[n + 2] = id, 'S' .. time6 .. sub(own, 12, 17) .. session .. v .. tail
         local p = sub(v, 16, to)
         if p ~= pend then
@@ -115,7 +118,7 @@ if ndone > 0 then
   end
   if pend then plain(pend, ended1) end
 end
-local rare = #others > 0 or #ARGV > 11 + ndone or any
+local rare = #others > 0 or #ARGV > 12 + ndone or any
 if rare then seldom().guard() end
 if rare or #buckets > 1 then -- else the records are the first to be written
   for _, b in ipairs(buckets) do call('HLEN', T .. 'res:' .. b) end
@@ -130,7 +133,7 @@ if any and #ended > 0 then call('HDEL', T .. 'notes', unpack(ended)) end
 for _, i in ipairs(others) do
   local id, v, verdict, delay = ids[i], vs[i], byte(H, i * END - 6), num(sub(H, i * END - 5, i * END))
   if verdict == 82 then -- R
-    seldom().wait(id, v, 1, delay, ARGV[11 + i])
+    seldom().wait(id, v, 1, delay, ARGV[12 + i])
   elseif verdict == 90 then -- Z
     seldom().wait(id, v, 0, delay)
   elseif verdict == 76 then -- L
@@ -138,11 +141,11 @@ for _, i in ipairs(others) do
   elseif verdict == 69 then -- E
     seldom().maps().expand(id, v, owns[i], session, ARGV[11 + i])
   else
-    seldom().finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[11 + i])
+    seldom().finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[12 + i])
   end
   if verdict == 82 or verdict == 90 or verdict == 76 or verdict == 69 then vs[i] = false end -- nothing follows
 end
-for a = 12 + ndone, #ARGV, 4 do
+for a = 13 + ndone, #ARGV, 4 do
   if vs[tonumber(ARGV[a])] then
     changed[#changed + 1], changed[#changed + 2] = ARGV[a + 1], ARGV[a + 3]
     count(queueOf(ARGV[a + 2]), 'P', 1)
@@ -186,4 +189,4 @@ call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) 
 if ARGV[6] ~= '0' then pcall('ZADD', T .. 'sess', int(time + tonumber(ARGV[6])), session) end
 flushLetters()
 flushCounts()
-return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later }
+return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later, mail }

@@ -1,18 +1,20 @@
 -- post.lua: nothing -> ready. Jobs enter that nobody has seen: their IDs are new,
 -- and they have neither keys nor a delay. This is the shortest way in, and every
 -- command and function on it is felt by who posts alone; all else is for admit.lua.
--- include: base bell ring
+-- include: base send bell ring
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  poster
 -- ARGV[2]  number of this post, from 1; the same again changes nothing
--- ARGV[3]  how many lists; then for each:
+-- ARGV[3]  names of sessions that the caller hears for
+-- ARGV[4]  how many lists; then for each:
 --   pend name, how many jobs; for each: ID, stored job
 --
--- Returns {'OK'}. {'STALE'}: an older number; nothing was changed. There are no
+-- Returns {'OK', mail}: messages for names of ARGV[3], each after its name.
+-- {'STALE'}: an older number; nothing was changed. There are no
 -- looks before the writes, as elsewhere: if a write fails, those before it are undone.
 local RINGS = 64 -- in a longer list the bell has been rung often enough
-local mine, number, lists = T .. 'post:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local mine, number, lists = T .. 'post:' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
 local last = call('SET', mine, ARGV[2], 'PX', '600000', 'GET')
 local n = last and tonumber(last) or 0
 if n == number then return { 'OK' } end
@@ -40,14 +42,14 @@ local function enter(at)
   return len
 end
 
-local at, lens, err, steps = 4, {}, nil, nil
+local at, lens, err, steps = 5, {}, nil, nil
 for l = 1, lists do
   lens[l], err, steps = enter(at)
   if err then break end
   at = at + 2 + 2 * tonumber(ARGV[at + 1])
 end
 if err then
-  local a = 4
+  local a = 5
   for l = 1, #lens do
     local pend, n, done = ARGV[a], tonumber(ARGV[a + 1]), a == at and steps or 3
     if done > 0 then call('RPOP', T .. 'pend:' .. pend, n) end
@@ -60,11 +62,11 @@ if err then
   if last then call('SET', mine, last, 'PX', '600000') else call('DEL', mine) end
   return err
 end
-at = 4
+at, home = 5, ARGV[3]
 for l = 1, lists do
   local pend, n = ARGV[at], ARGV[at + 1]
   pcall('HINCRBY', T .. 'cnt', string.match(pend, '^[^:]*') .. ':P', n)
   if lens[l] - n < RINGS then ring(pend) end
   at = at + 2 + 2 * n
 end
-return { 'OK' }
+return { 'OK', mail }

@@ -1,6 +1,6 @@
 -- resume.lua: failed, cancelled, skipped -> blocked, ready. A run that has failed or was
 -- cancelled goes on from where it was: nodes that succeeded are not run again.
--- include: base bytes now head fields count bell ring push tell ends finish halt run stop line follow revive phases settle guard
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run stop line follow revive phases settle guard
 -- maps: kin mint brood reopen
 --
 -- KEYS[1]  prefix of the partition

@@ -1,6 +1,6 @@
 -- submit.lua: nothing -> ready, blocked. A run enters whole, or nothing of it: a large
 -- one in parts, of which nothing is seen before the last.
--- include: base bytes now head count bell ring push put fields run line
+-- include: base bytes now head count send bell ring push put fields run line
 --
 -- KEYS[1]  prefix of the partition
 -- ARGV[1]  run

@@ -5,7 +5,7 @@ local function ringOne(queue, group)
   for _ = 1, 8 do -- sessions that were lost while idle, which nobody hears for, are passed over
     local s = pcall('SPOP', T .. 'idle:' .. queue .. ':' .. group)
     if type(s) ~= 'string' then return false end
-    if call(PUBLISH, T .. 'in:' .. s, 'B') > 0 or DEAF then return true end
+    if send(s, 'B') then return true end
   end
   return false
 end

@@ -22,7 +22,7 @@ end
 
 local function flushLetters()
   for _, inbox in ipairs(inboxes) do
-    call(PUBLISH, T .. 'in:' .. inbox, table.concat(letters[inbox]))
+    send(inbox, table.concat(letters[inbox]))
   end
   letters, inboxes = {}, {}
 end
