@@ -74,7 +74,8 @@ func (b *Broker) Partitions() int { return b.cfg.Partitions }
 func (b *Broker) Namespace() string { return b.cfg.Namespace }
 
 // Close ends the broker's connections, and the server if it was started by
-// [Open]. Calls under way fail. Close may be called several times.
+// [Open]. Calls under way fail, and later ones: [task.ErrClosed]; a worker that still
+// runs ends. Close may be called several times.
 func (b *Broker) Close() error {
 	var first error
 	b.once.Do(func() {
@@ -107,7 +108,7 @@ func (b *Broker) spawn(f func()) bool {
 	return true
 }
 
-var errClosed = fmt.Errorf("%w: the broker was closed", task.ErrUnavailable)
+var errClosed = fmt.Errorf("%w: %w", task.ErrUnavailable, task.ErrClosed)
 
 // now returns the time by Redis' clock, as far as it is known.
 func (b *Broker) now() time.Time { return time.Now().Add(time.Duration(b.skew.Load())) }

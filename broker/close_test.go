@@ -55,18 +55,18 @@ func TestCloseEndsAllGoroutines(t *testing.T) {
 				t.Errorf("Close took %v", took)
 			}
 			for range 2 {
-				wantErr(t, "Await of a broker that is closed", <-waits, task.ErrUnavailable)
+				wantErr(t, "Await of a broker that is closed", <-waits, task.ErrUnavailable, task.ErrClosed)
 			}
 			_, err = post1(ctx, b)
-			wantErr(t, "Post after Close", err, task.ErrUnavailable)
+			wantErr(t, "Post after Close", err, task.ErrUnavailable, task.ErrClosed)
 			_, err = b.Await(ctx, ids)
-			wantErr(t, "Await after Close", err, task.ErrUnavailable)
+			wantErr(t, "Await after Close", err, task.ErrUnavailable, task.ErrClosed)
 			_, err = b.Read(ctx, ids)
-			wantErr(t, "Read after Close", err, task.ErrUnavailable)
+			wantErr(t, "Read after Close", err, task.ErrUnavailable, task.ErrClosed)
 			_, err = b.Tick(ctx)
-			wantErr(t, "Tick after Close", err, task.ErrUnavailable)
+			wantErr(t, "Tick after Close", err, task.ErrUnavailable, task.ErrClosed)
 			_, err = joinHand(ctx, b)
-			wantErr(t, "Join after Close", err, task.ErrUnavailable)
+			wantErr(t, "Join after Close", err, task.ErrUnavailable, task.ErrClosed)
 			if err := goleak.Find(before); err != nil {
 				t.Errorf("after Close: %v", err)
 			}

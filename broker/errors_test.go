@@ -492,6 +492,7 @@ func TestErrorsOfTheServerAreClassified(t *testing.T) {
 	}
 	again, err = classify(redis.ErrClosed)
 	wantErr(t, "a closed client", err, task.ErrUnavailable)
+	wantErr(t, "a closed client", err, task.ErrClosed)
 	if again {
 		t.Error("a closed client is tried again")
 	}

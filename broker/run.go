@@ -114,7 +114,7 @@ func classify(err error) (again bool, _ error) {
 	text := err.Error()
 	switch {
 	case errors.Is(err, redis.ErrClosed):
-		return false, fmt.Errorf("%w: the broker is closed: %w", task.ErrUnavailable, err)
+		return false, fmt.Errorf("%w: %w", errClosed, err)
 	case !isReply(err):
 		return true, fmt.Errorf("%w: %w", task.ErrUnavailable, err)
 	case strings.HasPrefix(text, "LOADING"):

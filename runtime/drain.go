@@ -45,7 +45,7 @@ func (w *Worker) leave() {
 	}
 	ctx, cancel := context.WithTimeout(w.base, leaveTimeout)
 	defer cancel()
-	if err := w.b.Leave(ctx, s.id); err != nil && !errors.Is(err, task.ErrGone) {
+	if err := w.b.Leave(ctx, s.id); err != nil && !errors.Is(err, task.ErrGone) && !w.deserted(err) {
 		w.complaints.about(ctx, "leave", err)
 	}
 }

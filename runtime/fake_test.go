@@ -39,6 +39,7 @@ const (
 	fine    outage = iota
 	refused        // not done
 	lost           // done, but the answer is lost
+	closed         // not done, and nothing will be: the broker was closed
 )
 
 type fakeJob struct {
@@ -84,8 +85,12 @@ func (f *fake) call(ctx context.Context, op string, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if o == refused {
+	switch o {
+	case refused:
 		return task.ErrUnavailable
+	case closed:
+		return fmt.Errorf("%w: %w", task.ErrUnavailable, task.ErrClosed)
+	default:
 	}
 	f.mu.Lock()
 	err := do()

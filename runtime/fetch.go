@@ -48,7 +48,7 @@ func (w *Worker) exchange(s *session, x *task.Exchange) (task.Exchanged, error) 
 	var p pause
 	for {
 		got, err := w.b.Exchange(s.ctx, *x)
-		if err == nil || errors.Is(err, task.ErrGone) || s.ctx.Err() != nil {
+		if err == nil || errors.Is(err, task.ErrGone) || w.deserted(err) || s.ctx.Err() != nil {
 			return got, err
 		}
 		if w.refuse(x, err) {

@@ -48,7 +48,7 @@ func (w *Worker) heart(ctx, calls context.Context, s *session) {
 			return
 		}
 		w.log.Warn("session lost; joining again")
-		s, _ = w.join(ctx, calls, func(error) bool { return true })
+		s, _ = w.join(ctx, calls, func(err error) bool { return !w.deserted(err) })
 		if s == nil {
 			return // ctx has ended
 		}
@@ -68,6 +68,8 @@ func (w *Worker) beats(s *session) {
 			w.revoke(s, revoked)
 		case errors.Is(err, task.ErrGone):
 			w.lose(s)
+			return
+		case w.deserted(err):
 			return
 		default:
 			wait = min(p.next(err), every)
@@ -109,6 +111,20 @@ func (w *Worker) lose(s *session) {
 	}
 }
 
+// deserted reports whether err says that the broker was closed, which ends the worker
+// and at once its attempts: nothing can be reported any more.
+func (w *Worker) deserted(err error) bool {
+	if !errors.Is(err, task.ErrClosed) {
+		return false
+	}
+	w.closed.Store(true)
+	w.end()
+	if s := w.pool.current(); s != nil {
+		w.lose(s)
+	}
+	return true
+}
+
 // pace looks after safety claims about twice a second, not more often, until
 // ctx ends.
 func (w *Worker) pace(ctx context.Context) {
@@ -121,7 +137,7 @@ func (w *Worker) pace(ctx context.Context) {
 func (w *Worker) tick(ctx, calls context.Context) {
 	for sleep(ctx, 900*time.Millisecond+rand.N(200*time.Millisecond)) {
 		t, err := w.b.Tick(calls)
-		if err != nil && calls.Err() == nil {
+		if err != nil && calls.Err() == nil && !w.deserted(err) {
 			w.complaints.about(ctx, "tick", err)
 		}
 		if t.Sessions > 0 || t.Poisoned > 0 {

@@ -378,3 +378,61 @@ func TestPartitionsShareTheSlotsFairly(t *testing.T) {
 		}
 	})
 }
+
+func TestRunEndsWhateverCallSaysThatTheBrokerWasClosed(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"exchange", "beat", "tick", "join", "block", "leave"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				var causes journal[error]
+				hold := task.Define("hold", func(c task.Context, _ int) (int, error) {
+					if op == "block" {
+						_, _ = noop.With(task.Queue("elsewhere")).Do(c, 0)
+					}
+					<-c.Done()
+					causes.add(context.Cause(c))
+					return 0, nil
+				})
+				w := start(t, f, Config{Slots: 2, Grace: time.Second}, hold)
+				synctest.Wait()
+				f.mu.Lock()
+				f.fault = func(o string) outage {
+					if o == op {
+						return closed
+					}
+					return fine
+				}
+				if op == "join" {
+					for id := range f.sessions {
+						f.expel(id)
+					}
+				}
+				f.mu.Unlock()
+				jobs, cause := 1, task.ErrLeaseLost
+				switch op {
+				case "exchange", "join":
+					jobs = 0
+				case "leave":
+					cause = task.ErrShutdown
+				}
+				for range jobs {
+					f.post(t, hold.Call(0))
+				}
+				if synctest.Wait(); op == "leave" {
+					w.end()
+				}
+				err := <-w.done
+				w.over = true
+				if !errors.Is(err, task.ErrClosed) {
+					t.Errorf("Run: got %v, want %v", err, task.ErrClosed)
+				}
+				if got := causes.all(); len(got) != jobs || jobs == 1 && !errors.Is(got[0], cause) {
+					t.Errorf("attempts ended with %v, want %d with %v", got, jobs, cause)
+				}
+				w.balanced()
+			})
+		})
+	}
+}

@@ -66,7 +66,7 @@ func (a *attempt) block(ctx context.Context, ids []task.ID) error {
 		if errors.Is(err, task.ErrLeaseLost) {
 			a.w.stop([]*attempt{a}, task.ErrLeaseLost)
 		}
-		if !errors.Is(err, task.ErrUnavailable) {
+		if !errors.Is(err, task.ErrUnavailable) || a.w.deserted(err) {
 			return err
 		}
 		a.w.complaints.about(ctx, "block", err)

@@ -23,7 +23,9 @@ type Worker struct {
 	observers  []PostObserver // of posts made by jobs
 
 	started   atomic.Bool
-	base      context.Context // of every attempt; does not end
+	end       context.CancelFunc // ends the working, and lets it drain
+	closed    atomic.Bool        // the broker was closed
+	base      context.Context    // of every attempt; does not end
 	pool      *pool
 	runners   *runners
 	abandoned atomic.Int64
@@ -62,8 +64,10 @@ func (w *Worker) Abandoned() int { return int(w.abandoned.Load()) }
 //
 // It returns nil after a clean drain, else how many attempts it had to leave
 // behind or could not report. It returns at once with the broker's error if the
-// broker refuses the worker; one that cannot be reached is waited for. A worker
-// runs once.
+// broker refuses the worker; one that cannot be reached is waited for. If the broker
+// is closed before Run has returned, nothing can be reported any more: Run ends the
+// contexts of its attempts with [task.ErrLeaseLost], and returns an error that wraps
+// [task.ErrClosed]. A worker runs once.
 func (w *Worker) Run(ctx context.Context) error {
 	if !w.started.CompareAndSwap(false, true) {
 		return errors.New("runtime: this worker has run already; make another one with NewWorker")
@@ -75,7 +79,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.base = context.WithoutCancel(ctx)
 	calls, stop := context.WithCancel(w.base)
 	defer stop()
-	s, err := w.join(ctx, calls, func(err error) bool { return errors.Is(err, task.ErrUnavailable) })
+	ctx, w.end = context.WithCancel(ctx)
+	defer w.end()
+	s, err := w.join(ctx, calls, func(err error) bool {
+		return errors.Is(err, task.ErrUnavailable) && !errors.Is(err, task.ErrClosed)
+	})
 	switch {
 	case s == nil && ctx.Err() != nil:
 		return nil
@@ -103,6 +111,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	w.leave()
+	if w.closed.Load() {
+		err = errors.Join(fmt.Errorf("runtime: %w under worker %q; close it after Run has returned", task.ErrClosed, w.cfg.Name), err)
+	}
 	return err
 }
 

@@ -49,6 +49,9 @@ var (
 	// Post is a second job: post the same []Call again with [PostMany], or use an
 	// [IdempotencyKey].
 	ErrUnavailable = errors.New("task: broker unavailable")
+	// ErrClosed: the broker was closed in this process, and stays so. It comes
+	// with [ErrUnavailable].
+	ErrClosed = errors.New("task: the broker was closed")
 	// ErrDamaged: the stored state is not as the broker wrote it.
 	ErrDamaged = errors.New("task: stored state is damaged")
 	// ErrInvalid: the call was refused as it stands; to repeat it is useless.
