@@ -155,13 +155,24 @@ func (j *mjob) differs(r *task.Record) string {
 	if j.state.Terminal() {
 		got.finished, want.finished = r.Finished.UnixMilli(), j.ended
 	}
-	if !j.state.Terminal() && j.note != "" && j.failures == 0 { // a failure comes with a note of its own
-		got.note, want.note = r.Note, j.note
+	switch { // a failure comes with a note of its own
+	case j.state == task.Running, j.cut:
+		got.note, want.note = r.Note, j.said(j.epoch)
+	case !j.state.Terminal() && j.failures == 0:
+		got.note, want.note = r.Note, j.said(j.epoch-1)
 	}
 	if got != want {
 		return fmt.Sprintf("is %+v, want %+v", got, want)
 	}
 	return ""
+}
+
+// said returns the note of the attempt with that epoch.
+func (j *mjob) said(epoch uint32) string {
+	if j.noted != epoch {
+		return ""
+	}
+	return j.note
 }
 
 func (k *machine) compareRun(run *mrun) {

@@ -127,8 +127,10 @@ func (s *stored) checkAbout() {
 	for field, v := range s.hashes["notes"] {
 		if id, ok := s.idOf("notes", field); ok && s.jobs[id] == nil {
 			s.brokenf(RuleAbout, "notes", id, "has a note, but does not exist")
-		} else if ok && decodeMeta(v, &remarks{}) != nil {
-			s.brokenf(RuleForm, "notes", id, "%+q is no note", v)
+		} else if ok {
+			if epoch, _, err := decodeNote(v); v == "" || err != nil || epoch > s.jobs[id].epoch {
+				s.brokenf(RuleForm, "notes", id, "%+q is no note, or of an attempt that was never made", v)
+			}
 		}
 	}
 	for field := range s.hashes["hist"] {

@@ -814,7 +814,7 @@ func (k *machine) note() {
 	err := k.b.Note(k.ctx, l, task.Note{Text: &text})
 	if j := k.fenced(l, err); j != nil {
 		k.again("note")
-		j.note = text
+		j.note, j.noted = text, l.Epoch
 	}
 }
 

@@ -56,6 +56,8 @@ type mjob struct {
 	result              []byte
 	began, ended        int64
 	note                string
+	noted               uint32 // the epoch of the attempt that said so
+	cut                 bool   // its last attempt was cancelled
 
 	run     *mrun
 	node    int
@@ -248,7 +250,7 @@ func (m *model) resume(r *mrun) {
 			}
 			r.ahead = append(r.ahead, j)
 		}
-		j.state, j.fails, j.losses, j.aone, j.note, j.began, j.ended = task.Blocked, 0, 0, 0, "", 0, 0
+		j.state, j.fails, j.losses, j.aone, j.note, j.cut, j.began, j.ended = task.Blocked, 0, 0, 0, "", false, 0, 0
 		j.owner, j.suspect, j.lane, j.counted = task.SessionID{}, false, j.first, false
 		j.epoch++
 	}
@@ -648,6 +650,7 @@ func (m *model) revoke(j *mjob) {
 	if m.revoked[j.owner] == nil {
 		m.revoked[j.owner] = map[task.Lease]bool{}
 	}
+	j.cut = true
 	m.revoked[j.owner][task.Lease{ID: j.id, Session: j.owner, Epoch: j.epoch}] = true
 }
 

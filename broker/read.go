@@ -148,18 +148,22 @@ func liveRecord(id task.ID, s []string) (rec task.Record, err error) {
 	default:
 		rec.State = task.Ready
 	}
-	if history != "" {
-		var last remarks
-		if rec.Failures, last, err = decodeHistory(history); err != nil {
-			return rec, errDamaged(id, "has a history that cannot be read")
-		}
-		setNote(&rec, &last)
+	var last remarks
+	if rec.Failures, last, err = decodeHistory(history); err != nil {
+		return rec, errDamaged(id, "has a history that cannot be read")
 	}
-	if note != "" {
-		var m remarks
-		if err := decodeMeta(note, &m); err != nil {
-			return rec, errDamaged(id, "has a note that cannot be read")
+	epoch, m, err := decodeNote(note)
+	if err != nil {
+		return rec, errDamaged(id, "has a note that cannot be read")
+	}
+	of := rec.Lease.Epoch // of the attempt that it may be of: one that waits has had it before
+	if rec.State != task.Running {
+		setNote(&rec, &last)
+		if rec.State != task.Failed {
+			of--
 		}
+	}
+	if note != "" && epoch == of {
 		setNote(&rec, &m)
 	}
 	return rec, nil

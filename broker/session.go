@@ -235,8 +235,8 @@ func epochBytes(e uint32) string {
 	return string(binary.BigEndian.AppendUint32(nil, e)[1:])
 }
 
-// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if it
-// is not the owner of its job any more.
+// Note stores all that a running attempt says of itself, instead of what it has said
+// before; [task.ErrLeaseLost] if it is not the owner of its job any more.
 func (b *Broker) Note(ctx context.Context, l task.Lease, n task.Note) error {
 	p, err := b.partition(l.ID)
 	if err != nil {

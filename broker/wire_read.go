@@ -158,6 +158,19 @@ func decodeRemarks(info string) (m remarks, err error) {
 	return m, err
 }
 
+// decodeNote reads what an attempt said of itself, and which epoch it had; see
+// lua/note.lua.
+func decodeNote(note string) (epoch uint32, m remarks, err error) {
+	if note == "" {
+		return 0, m, nil
+	}
+	r := reader{b: note}
+	if epoch = uint32(r.uint(3)); r.bad {
+		return 0, m, task.ErrDamaged
+	}
+	return epoch, m, decodeMeta(note[r.i:], &m)
+}
+
 // decodeHistory reads the failures of past attempts.
 func decodeHistory(h string) (fs []task.Failure, last remarks, err error) {
 	r := reader{b: h}

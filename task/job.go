@@ -66,12 +66,14 @@ type Job struct {
 // Record is all that is kept of a job.
 type Record struct {
 	Job
-	State       State
-	Worker      string    // the session of the last attempt, in hex; failures have names
-	Started     time.Time // of the last attempt; zero if there was none
-	Finished    time.Time // zero while it is not terminal
-	Progress    float64   // 0 to 100; a succeeded job has 100
-	Note        string    // what it said it was doing
+	State    State
+	Worker   string    // the session of the last attempt, in hex; failures have names
+	Started  time.Time // of the last attempt; zero if there was none
+	Finished time.Time // zero while it is not terminal
+	// What the attempt that runs has said of itself; of a job that does not run,
+	// the last attempt. A retry begins with none.
+	Progress    float64 // 0 to 100; a succeeded job has 100
+	Note        string  // what it said it was doing
 	ShortResult string
 	Result      Data      // of a succeeded job
 	Failures    []Failure // of failed attempts, in order

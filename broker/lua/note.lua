@@ -10,5 +10,5 @@
 -- Returns {'OK'}, or {'LOST'}: another owns the job; nothing was changed.
 local own = call('HGET', T .. 'own', ARGV[1])
 if not own or sub(own, 1, 11) ~= ARGV[2] then return { 'LOST' } end
-call('HSET', T .. 'notes', ARGV[1], ARGV[3])
+call('HSET', T .. 'notes', ARGV[1], sub(own, 9, 11) .. ARGV[3]) -- the epoch tells whose it is
 return { 'OK' }

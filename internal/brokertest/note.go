@@ -8,7 +8,9 @@ var noteStories = stories{
 	"ANoteIsReadWhileTheJobRuns":          noteRead,
 	"ANoteReplacesTheOneBefore":           noteReplaced,
 	"ANoteOfALostAttemptIsRefused":        noteLost,
-	"ANoteStaysUntilTheNextAttemptWrites": noteRetried,
+	"ANoteStaysUntilTheNextAttemptBegins": noteRetried,
+	"ANoteIsNotOfTheAttemptAfterALoss":    noteAfterLoss,
+	"ACancelledAttemptKeepsItsOwnNote":    noteCancelled,
 }
 
 // says notes progress and a text.
@@ -70,18 +72,57 @@ func noteLost(s *stage) {
 }
 
 func noteRetried(s *stage) {
-	w, js := s.running(1)
+	w, js := s.running(2)
+	for _, j := range js {
+		if err := s.says(j, 50, "half"); err != nil {
+			s.Fatalf("Note: %v", err)
+		}
+	}
+	retry := outcome(js[0], task.Retry, "x")
+	progress, text := 60.0, "more than half"
+	retry.Note = task.Note{Progress: &progress, Text: &text}
+	w.end(retry, outcome(js[1], task.Release, ""))
+	s.wantNote(js[0].ID, 60, "more than half")
+	s.wantNote(js[1].ID, 50, "half")
+	again := w.take(2)
+	for _, j := range again {
+		s.wantNote(j.ID, 0, "")
+		if err := s.says(j, 10, "again"); err != nil {
+			s.Fatalf("Note: %v", err)
+		}
+		s.wantNote(j.ID, 10, "again")
+	}
+	w.end(success(again[0], ""), success(again[1], ""))
+	for _, j := range again {
+		if r := s.read(j.ID); r.State != task.Succeeded || r.Progress != 100 {
+			s.Errorf("the record is %+v", r)
+		}
+	}
+}
+
+func noteAfterLoss(s *stage) {
+	id := s.post(call("f", ""))[0]
+	lost := s.join()
+	if err := s.says(lost.one(), 50, "half"); err != nil {
+		s.Fatalf("Note: %v", err)
+	}
+	lost.leave()
+	w := s.join()
+	j := w.later(1)[0]
+	s.wantNote(id, 0, "")
+	s.cancel(id)
+	s.wantNote(id, 0, "")
+	s.wantErr(s.says(j, 1, "late"), task.ErrLeaseLost, "Note of an attempt that was cancelled")
+}
+
+func noteCancelled(s *stage) {
+	_, js := s.running(2)
 	if err := s.says(js[0], 50, "half"); err != nil {
 		s.Fatalf("Note: %v", err)
 	}
-	w.end(outcome(js[0], task.Retry, "x"))
-	again := w.one()
-	if err := s.says(again, 10, "again"); err != nil {
-		s.Fatalf("Note: %v", err)
+	for _, j := range js {
+		s.cancel(j.ID)
 	}
-	s.wantNote(again.ID, 10, "again")
-	w.end(success(again, ""))
-	if r := s.read(again.ID); r.State != task.Succeeded || r.Progress != 100 {
-		s.Errorf("the record is %+v", r)
-	}
+	s.wantNote(js[0].ID, 50, "half")
+	s.wantNote(js[1].ID, 0, "")
 }

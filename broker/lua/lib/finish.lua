@@ -26,8 +26,9 @@ local function announce(id, state, tail, hooks)
   end
 end
 
--- finish(id, v, from, state, started, session, tail)
-local function finish(id, v, from, state, started, session, tail)
+-- finish(id, v, from, state, started, session, tail, lost): lost if the last attempt
+-- could not say itself how it ended: then its note is kept, else the tail has it.
+local function finish(id, v, from, state, started, session, tail, lost)
   local queue, f = queueOf(pendOf(v)), byte(v, 6)
   if from ~= 'r' then count(queue, from, -1) end
   count(queue, state, 1)
@@ -57,7 +58,7 @@ local function finish(id, v, from, state, started, session, tail)
   end
   if any then
     announce(id, state, tail)
-    if state ~= 'F' then call('HDEL', T .. 'notes', id) end
+    if not lost then call('HDEL', T .. 'notes', id) end
   end
   if kind(id) == 1 then worklist[#worklist + 1] = { id = id, state = state, chunk = 0, tail = tail, flew = from ~= 'b' } end
 end

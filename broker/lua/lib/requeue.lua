@@ -16,6 +16,7 @@ local function wait(id, v, failed, delay, tail)
   local f, pend = byte(v, 6), pendOf(v)
   if failed > 0 then
     remember(id, tail)
+    if any then call('HDEL', T .. 'notes', id) end -- the tail has all that it has said
     if not has(f, HIST) then f = f + HIST end
   end
   local new, epoch = again(v, failed, 0, byte(v, 13), f, sub(pend, -1))
@@ -50,7 +51,7 @@ local function lose(id, v, own, poison, tail)
   if sub(own, 18) == 'a' and call('HEXISTS', T .. 'waits', id) == 0 then alone = alone + 1 end
   call('HDEL', T .. 'waits', id)
   if alone >= poison then
-    finish(id, v, 'a', 'F', sub(own, 12, 17), sub(own, 1, 8), tail)
+    finish(id, v, 'a', 'F', sub(own, 12, 17), sub(own, 1, 8), tail, true)
     return true
   end
   local pend = pendOf(v)
