@@ -150,6 +150,8 @@ func (j *mjob) differs(r *task.Record) string {
 	}
 	if j.state == task.Running {
 		got.owner, want.owner = r.Lease.Session, j.owner
+	}
+	if j.state == task.Running || j.state == task.Succeeded || j.state == task.Failed {
 		got.started, want.started = r.Started.UnixMilli(), j.began
 	}
 	if j.state.Terminal() {

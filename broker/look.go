@@ -95,8 +95,8 @@ func (h *waitHub) seen(id task.ID, s string) {
 		h.settle(waitEntry{id: id, err: h.b.missing(id)})
 	case s[0] == '-':
 	case s[0] == 'F' && id.Kind() != task.KindRun:
-		_, last, err := decodeHistory(s[1:])
-		h.settle(waitEntry{id: id, end: &task.Settled{ID: id, State: task.Failed, Failure: last.Failure}, err: err})
+		past, err := decodeHistory(s[1:])
+		h.settle(waitEntry{id: id, end: &task.Settled{ID: id, State: task.Failed, Failure: past.last.Failure}, err: err})
 	default:
 		h.settle(waitEntry{id: id, state: s[0], tail: s[1:]})
 	}

@@ -94,6 +94,7 @@ var mutants = []struct {
 	{"note does not ask who owns the job", []edit{{"note", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 	{"a note does not say of which attempt it is", []edit{{"note", "sub(own, 9, 11) .. ARGV[3]", "'\\0\\0\\0' .. ARGV[3]"}}},
 	{"a cancelled attempt keeps the note of another", []edit{{"lib/halt", "if note and sub(note, 1, 3) == sub(own, 9, 11) then", "if note then"}}},
+	{"a dead letter does not tell when it was begun", []edit{{"lib/finish", ".. LAST .. started", ".. LAST .. NEVER"}}},
 	{"tick takes jobs from sessions that live", []edit{{"tick", "#id == 16 and not alive[s] then", "#id == 16 then"}}},
 	{"tick ends sessions before their deadline", []edit{{"tick", "'-inf', '(' .. time, 'LIMIT', 0, 64", "'-inf', '(' .. time + 1000, 'LIMIT', 0, 64"}}},
 	{"a parent that failed counts as one that succeeded", []edit{{"lib/follow", "return well or accept == 2", "return true"}}},

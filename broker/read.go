@@ -93,10 +93,11 @@ func decodeRecord(id task.ID, v string) (rec task.Record, err error) {
 	}
 	t := reader{b: rest}
 	if flags&flagHist != 0 {
-		history := t.bytes(int(t.uint(4)))
-		if rec.Failures, _, err = decodeHistory(history); err != nil {
+		past, err := decodeHistory(t.bytes(int(t.uint(4))))
+		if err != nil {
 			return rec, errDamaged(id, "has a history that cannot be read")
 		}
+		rec.Failures = past.failures
 	}
 	data, m, err := decodeTail(rest[t.i:])
 	if err != nil {
@@ -129,12 +130,18 @@ func liveRecord(id task.ID, s []string) (rec task.Record, err error) {
 	if rec.Job, flags, err = decodeJob(id, s[0]); err != nil {
 		return rec, err
 	}
-	owner, died, due, waits, note, history := s[1], s[2], s[3], s[4], s[5], s[6]
+	owner, died, due, waits, note := s[1], s[2], s[3], s[4], s[5]
+	past, err := decodeHistory(s[6])
+	if err != nil {
+		return rec, errDamaged(id, "has a history that cannot be read")
+	}
+	rec.Failures = past.failures
 	switch {
 	case flags&flagDead != 0:
 		rec.State = task.Failed
 		ms, _ := strconv.ParseFloat(died, 64)
-		rec.Finished = letterTime(uint64(ms))
+		rec.Finished, rec.Started = letterTime(uint64(ms)), past.started
+		setSession(&rec, past.session)
 		rec.Attempt = max(rec.Attempt, 1)
 	case len(owner) >= 17:
 		r := reader{b: owner}
@@ -148,17 +155,13 @@ func liveRecord(id task.ID, s []string) (rec task.Record, err error) {
 	default:
 		rec.State = task.Ready
 	}
-	var last remarks
-	if rec.Failures, last, err = decodeHistory(history); err != nil {
-		return rec, errDamaged(id, "has a history that cannot be read")
-	}
 	epoch, m, err := decodeNote(note)
 	if err != nil {
 		return rec, errDamaged(id, "has a note that cannot be read")
 	}
 	of := rec.Lease.Epoch // of the attempt that it may be of: one that waits has had it before
 	if rec.State != task.Running {
-		setNote(&rec, &last)
+		setNote(&rec, &past.last)
 		if rec.State != task.Failed {
 			of--
 		}

@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/binary"
 	"strings"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -101,7 +102,8 @@ func decodeMeta(b string, into any) error {
 //	codec of the result (1), +128 if remarks follow: their length (4) and they;
 //	then the result
 //
-// and a history is the remarks of failed attempts, each with its length.
+// and a history is the remarks of failed attempts, each with its length (4); that of a
+// dead letter ends with when and by whom its last attempt was made.
 type remarks struct {
 	Failure  task.Failure `msgpack:"f,omitempty"`
 	Progress *float64     `msgpack:"p,omitempty"`
@@ -171,18 +173,38 @@ func decodeNote(note string) (epoch uint32, m remarks, err error) {
 	return epoch, m, decodeMeta(note[r.i:], &m)
 }
 
-// decodeHistory reads the failures of past attempts.
-func decodeHistory(h string) (fs []task.Failure, last remarks, err error) {
-	r := reader{b: h}
-	for r.i < len(h) {
-		info := r.bytes(int(r.uint(4)))
+// history is what is kept of past attempts.
+type history struct {
+	failures []task.Failure
+	last     remarks // of the last one that failed
+	// Of the last attempt, if it is a dead letter's; see lua/lib/finish.lua.
+	started time.Time
+	session string
+}
+
+// lastAttempt stands where the length of another failure would.
+const lastAttempt = 1<<32 - 1
+
+func decodeHistory(b string) (h history, err error) {
+	r := reader{b: b}
+	for r.i < len(b) {
+		n := r.uint(4)
+		if n == lastAttempt {
+			h.started, h.session = letterTime(r.uint(6)), r.bytes(8)
+			continue
+		}
+		info := r.bytes(int(n))
 		if r.bad {
-			return fs, last, task.ErrDamaged
+			return h, task.ErrDamaged
 		}
-		if last, err = decodeRemarks(info); err != nil {
-			return fs, last, err
+		h.last = remarks{}
+		if err := decodeMeta(info, &h.last); err != nil {
+			return h, err
 		}
-		fs = append(fs, last.Failure)
+		h.failures = append(h.failures, h.last.Failure)
 	}
-	return fs, last, nil
+	if r.bad {
+		return h, task.ErrDamaged
+	}
+	return h, nil
 }

@@ -109,10 +109,15 @@ func deadLetter(s *stage) {
 	w := s.join()
 	waiting := s.awaiting(id)
 	w.end(outcome(w.one(), task.Retry, "first"))
-	w.end(outcome(w.one(), task.Fail, "second"))
+	second := w.one()
+	running := s.read(id)
+	w.end(outcome(second, task.Fail, "second"))
 	r := s.read(id)
 	if r.State != task.Failed || r.Finished.IsZero() || r.Attempt != 2 || string(r.Payload.Bytes) != "p" {
 		s.Errorf("the dead letter is %+v", r)
+	}
+	if running.Started.IsZero() || !r.Started.Equal(running.Started) || r.Worker != running.Worker {
+		s.Errorf("its last attempt was begun at %v by %s, want %v by %s", r.Started, r.Worker, running.Started, running.Worker)
 	}
 	if len(r.Failures) != 2 || r.Failures[0].Message != "first" || r.Failures[1].Message != "second" {
 		s.Errorf("its history is %+v, want both failures", r.Failures)

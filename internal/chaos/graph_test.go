@@ -171,8 +171,7 @@ func (s *stage) compareNode(d *drawn, i int, rec *task.Record) {
 		s.compareCut(d, i, rec.State, failures)
 		return
 	}
-	// The record of a dead letter does not tell when it was started.
-	if begun := !rec.Started.IsZero(); begun != want.begun && rec.State != task.Failed && !d.stopped() {
+	if begun := !rec.Started.IsZero(); begun != want.begun && !d.stopped() {
 		s.t.Errorf("vertex %d, %+v, has begun: %v, want %v", i, *v, begun, want.begun)
 	}
 	if v.end != skipped && v.end != cancelled && !slices.Equal(failures, want.failures) {

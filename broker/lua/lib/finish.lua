@@ -2,7 +2,9 @@
 --
 -- A record is: state (1), finished (6), started (6), session (8), the job as it
 -- was stored, its history (4 + n, by flag), the tail that the worker made.
--- A dead letter stays where it was, flagged; its history has the reason.
+-- A dead letter stays where it was, flagged; its history has the reason, and ends with
+-- LAST and when its last attempt started (6), and who made it (8).
+local LAST = '\255\255\255\255' -- where another failure would have its length
 local NOWHERE, NEVER = '\0\0\0\0\0\0\0\0', '\0\0\0\0\0\0'
 local MAXHIST = 65536
 -- remember(id, tail): adds a failed attempt to the history. Past its limit
@@ -33,7 +35,7 @@ local function finish(id, v, from, state, started, session, tail, lost)
   if from ~= 'r' then count(queue, from, -1) end
   count(queue, state, 1)
   if state == 'F' then
-    remember(id, tail)
+    remember(id, tail .. LAST .. started .. session)
     if not has(f, HIST) then f = f + HIST end
     changed[#changed + 1] = id
     changed[#changed + 1] = withFlags(v, f + DEAD)
