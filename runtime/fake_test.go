@@ -15,21 +15,22 @@ import (
 // fake is a broker in memory that keeps the promises a worker relies on:
 // sessions, numbered exchanges, leases fenced by session and epoch, bells.
 type fake struct {
-	mu         sync.Mutex
-	rtt        time.Duration          // slept in each call, twice: there and back
-	fault      func(op string) outage // asked at each call; nil for none
-	maxResult  int                    // bytes; 0 for no limit
-	partitions int
-	seq        uint64
-	jobs       map[task.ID]*fakeJob
-	pend       [][]task.ID // by partition, the next one first
-	sessions   map[task.SessionID]*fakeSession
-	edges      map[task.ID][]task.ID
-	calls      map[string]int
-	exchanges  []task.Exchange // as they came, Done copied
-	notes      []task.Note
-	problems   []string // what a worker must not do
-	onExchange func(x task.Exchange, got *task.Exchanged)
+	mu            sync.Mutex
+	rtt           time.Duration          // slept in each call, twice: there and back
+	fault         func(op string) outage // asked at each call; nil for none
+	maxResult     int                    // bytes; 0 for no limit
+	partitions    int
+	seq           uint64
+	jobs          map[task.ID]*fakeJob
+	pend          [][]task.ID // by partition, the next one first
+	sessions      map[task.SessionID]*fakeSession
+	edges         map[task.ID][]task.ID
+	calls         map[string]int
+	exchanges     []task.Exchange // as they came, Done copied
+	notes         []task.Note
+	problems      []string // what a worker must not do
+	unlessBlocked []string // problems, unless an attempt was blocked
+	onExchange    func(x task.Exchange, got *task.Exchanged)
 }
 
 // outage is what befalls a call.

@@ -58,7 +58,11 @@ func (r *running) stop() error {
 	err := <-r.done
 	r.f.mu.Lock()
 	defer r.f.mu.Unlock()
-	for _, p := range r.f.problems {
+	problems := r.f.problems
+	if r.f.calls["block"] == 0 {
+		problems = append(problems, r.f.unlessBlocked...)
+	}
+	for _, p := range problems {
 		r.t.Errorf("the worker did what it must not: %s", p)
 	}
 	if n := len(r.pool.attempts); n > 0 {
