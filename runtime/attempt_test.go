@@ -231,7 +231,7 @@ func TestNoteOfALostJobEndsTheAttempt(t *testing.T) {
 			t.Errorf("outcomes reported: got %d, want 0", n)
 		}
 		f.mu.Lock()
-		f.problems = nil // the fake still holds the job for the session
+		f.problems, f.unlessBlocked = nil, nil // the fake still holds the job for the session
 		f.mu.Unlock()
 		_ = w.stop()
 		w.balanced()

@@ -57,6 +57,9 @@ func (s *Server) launch() error {
 	}
 	defer func() { _ = log.Close() }() // the server has its own descriptor
 	cmd := exec.Command(s.program, conf)
+	if s.set.sentinel {
+		cmd.Args = append(cmd.Args, "--sentinel")
+	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	proc, err := spawn(cmd)
 	if err != nil {

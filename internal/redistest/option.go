@@ -13,6 +13,7 @@ type Option func(*settings)
 type settings struct {
 	unix     bool
 	cluster  bool
+	sentinel bool
 	password string
 	lines    []string // of redis.conf, later ones override earlier ones
 }
@@ -63,6 +64,19 @@ func clusterMode(timeout int) Option {
 		s.cluster = true
 		Config("cluster-enabled", "yes")(s)
 		Config("cluster-node-timeout", strconv.Itoa(timeout))(s)
+	}
+}
+
+// sentinelMode makes the server a sentinel that watches the server at e, under the
+// name [Primary], and counts it as down after downAfter milliseconds.
+func sentinelMode(e endpoint, downAfter int) Option {
+	return func(s *settings) {
+		s.sentinel = true
+		s.lines = []string{ // it keeps nothing, and has no use for the defaults
+			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", Primary, e.port, sentinels/2+1),
+			fmt.Sprintf("sentinel down-after-milliseconds %s %d", Primary, downAfter),
+			fmt.Sprintf("sentinel failover-timeout %s %d", Primary, failoverTimeout),
+		}
 	}
 }
 
