@@ -14,7 +14,8 @@ import (
 const maxVisited = 20_000
 
 // Block notes that a running attempt waits for other jobs, and looks whether they
-// wait for it: [task.ErrCycle]. It returns [task.ErrTooDeep] if more than
+// wait for it: [task.ErrCycle]. A node that has not been released waits for its
+// parents, unless some of them are enough, and a run for its nodes. It returns [task.ErrTooDeep] if more than
 // [task.MaxWaitDepth] jobs wait inside one another. Several waits of one
 // attempt add up until [Broker.Unblock]; after an error only the earlier ones are noted.
 func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error {
@@ -35,7 +36,7 @@ func (b *Broker) Block(ctx context.Context, waiter task.Job, on []task.ID) error
 	if err != nil {
 		return err
 	}
-	if err := b.findCycle(ctx, waiter.ID, on); err != nil {
+	if err := b.findCycle(ctx, waiter, on); err != nil {
 		if _, undo := b.setEdge(context.WithoutCancel(ctx), waiter.Lease, before, 1); undo != nil {
 			b.log.Warn("mlq: a wait that was refused is still noted", "job", waiter.ID, "error", undo)
 		}
@@ -80,14 +81,17 @@ func (b *Broker) waitDepth(ctx context.Context, j task.Job) (int, error) {
 	return 1, nil
 }
 
-// findCycle follows what on waits for, level by level, looking for id.
-func (b *Broker) findCycle(ctx context.Context, id task.ID, on []task.ID) error {
-	seen := make(map[task.ID]bool)
+// findCycle follows what on waits for, level by level, looking for the waiter. What
+// keeps nodes waiting is read only for a waiter that itself is a node, or was posted by
+// a job: for others it is worth little, and would be read whenever one waits for a run.
+func (b *Broker) findCycle(ctx context.Context, waiter task.Job, on []task.ID) error {
+	nodes := waiter.ID.Kind() == task.KindNode || !waiter.Parent.IsZero()
+	seen, runs := make(map[task.ID]bool), make(map[task.RunID]kin)
 	for level := on; len(level) > 0; {
 		var next []task.ID
 		for _, t := range level {
-			if t == id {
-				return fmt.Errorf("%w: %v", task.ErrCycle, id)
+			if t == waiter.ID || t.Kind() == task.KindRun && t == waiter.ID.Run() {
+				return fmt.Errorf("%w: %v", task.ErrCycle, waiter.ID)
 			}
 			if !seen[t] && len(seen) < maxVisited && t.Kind() != task.KindRun {
 				seen[t] = true
@@ -99,17 +103,30 @@ func (b *Broker) findCycle(ctx context.Context, id task.ID, on []task.ID) error 
 			return err
 		}
 		level = nil
-		for _, e := range edges {
+		for i, e := range edges {
 			level = append(level, e.on...)
+			if !e.blocked || !nodes {
+				continue
+			}
+			run := next[i].Run()
+			if _, ok := runs[run]; !ok {
+				if runs[run], err = b.kin(ctx, run); err != nil {
+					return err
+				}
+			}
+			for _, parent := range runs[run][next[i].Number()] {
+				level = append(level, run.Node(parent))
+			}
 		}
 	}
 	return nil
 }
 
-// waitEdge is what one attempt waits for.
+// waitEdge is what one job waits for.
 type waitEdge struct {
-	depth int
-	on    []task.ID
+	depth   int
+	on      []task.ID
+	blocked bool // it is a node that waits for its parents
 }
 
 // edges returns what jobs wait for.
@@ -141,6 +158,10 @@ func (b *Broker) edges(ctx context.Context, ids []task.ID) ([]waitEdge, error) {
 }
 
 func decodeEdge(s string) (e waitEdge) {
+	if s == "b" {
+		e.blocked = true
+		return e
+	}
 	r := reader{b: s}
 	e.depth = int(r.uint(2))
 	for len(s)-r.i >= 16 {

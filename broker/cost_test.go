@@ -165,7 +165,7 @@ func TestScriptBytes(t *testing.T) {
 	must(t, err)
 	total, largest := 0, 0
 	for _, x := range []*script{
-		s.post, s.admit, s.submit, s.exchange, s.tick, s.cancel, s.join, s.leave, s.beat, s.note, s.block, s.edges, s.watch, s.read, s.resume,
+		s.post, s.admit, s.submit, s.exchange, s.tick, s.cancel, s.join, s.leave, s.beat, s.note, s.block, s.edges, s.watch, s.read, s.resume, s.kids,
 	} {
 		total += len(x.text)
 		largest = max(largest, len(x.text))

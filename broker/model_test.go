@@ -762,11 +762,17 @@ func (m *model) block(j *mjob, on []task.ID) bool {
 			return true
 		}
 		o := m.jobs[id]
-		if seen[id] || o == nil || o.state != task.Running {
+		if o == nil {
+			return j.run != nil && id == j.run.id
+		}
+		if seen[id] {
 			return false
 		}
 		seen[id] = true
-		return slices.ContainsFunc(o.waits, leads)
+		if o.state == task.Blocked && j.run != nil && o.atLeast == 0 {
+			return slices.ContainsFunc(o.parents, func(e task.Edge) bool { return leads(o.run.nodes[e.From].id) })
+		}
+		return o.state == task.Running && slices.ContainsFunc(o.waits, leads)
 	}
 	if slices.ContainsFunc(on, leads) {
 		j.waits = before

@@ -17,7 +17,7 @@ type edit struct{ file, old, new string }
 func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
-		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.spread,
+		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.spread, &s.kids,
 	}
 }
 
@@ -95,6 +95,7 @@ var mutants = []struct {
 	{"a note does not say of which attempt it is", []edit{{"note", "sub(own, 9, 11) .. ARGV[3]", "'\\0\\0\\0' .. ARGV[3]"}}},
 	{"a cancelled attempt keeps the note of another", []edit{{"lib/halt", "if note and sub(note, 1, 3) == sub(own, 9, 11) then", "if note then"}}},
 	{"a dead letter does not tell when it was begun", []edit{{"lib/finish", ".. LAST .. started", ".. LAST .. NEVER"}}},
+	{"a node does not wait for its parents", []edit{{"edges", "and 'b' or ''", "and '' or ''"}}},
 	{"tick takes jobs from sessions that live", []edit{{"tick", "#id == 16 and not alive[s] then", "#id == 16 then"}}},
 	{"tick ends sessions before their deadline", []edit{{"tick", "'-inf', '(' .. time, 'LIMIT', 0, 64", "'-inf', '(' .. time + 1000, 'LIMIT', 0, 64"}}},
 	{"a parent that failed counts as one that succeeded", []edit{{"lib/follow", "return well or accept == 2", "return true"}}},

@@ -20,6 +20,11 @@ var blockStories = stories{
 	"OnlyTheOwnerOfAJobMayWait":               blockLost,
 	"AWaitForMany":                            blockMany,
 	"AWaitForARunOrAJobThatHasEndedIsNoCycle": blockRun,
+	"ANodeThatWaitsForItsOwnRunIsRefused":     cycleRun,
+	"ANodeThatWaitsForADependentIsRefused":    cycleDependent,
+	"NodesThatWaitForDependentsOfEachOther":   cycleNodes,
+	"ANodeMayWaitForAJoinThatNeedsOthersOnly": blockJoin,
+	"AChildOfALargeRunIsFound":                cycleWide,
 }
 
 // running returns n jobs that run, in one session.
@@ -189,4 +194,65 @@ func blockRun(s *stage) {
 	if err := s.b.Unblock(s.ctx, j); err != nil {
 		s.Errorf("Unblock: %v", err)
 	}
+}
+
+// chains is the plan a -> b -> c and x -> y.
+func chains() task.Plan {
+	return task.Plan{Name: "chains", Nodes: []task.Node{
+		node("f", "a"), node("f", "x"), node("g", "b", 0), node("g", "c", 2), node("g", "y", 1),
+	}}
+}
+
+func cycleRun(s *stage) {
+	id, _, a, _ := s.begin()
+	s.wantCycle("for its run", a, id)
+	c := call("f", "child")
+	c.Parent, c.ID = a.ID, s.in(id.Partition(), c)[0].ID
+	s.post(c)
+	child := s.join().one()
+	s.block(a, child.ID)
+	s.wantCycle("for a run of which a node waits for it", child, id.Node(2))
+}
+
+func cycleDependent(s *stage) {
+	id := s.submit(chains())
+	w := s.join()
+	roots := w.take(2)
+	a, x := roots[0], roots[1]
+	s.wantCycle("for a child", a, id.Node(2))
+	s.wantCycle("for a child of a child, among others", a, x.ID, id.Node(3))
+	s.block(a, x.ID, id.Node(4)) // others it may wait for
+	w.succeed(x)
+	y := w.one()
+	s.wantCycle("for what depends on one that waits for it", y, id.Node(3))
+	if err := s.b.Unblock(s.ctx, a); err != nil {
+		s.Fatalf("Unblock: %v", err)
+	}
+	s.block(y, id.Node(3))
+	w.succeed(a)
+	b := w.one()
+	s.wantCycle("for one that waits for its child", b, y.ID)
+}
+
+func cycleNodes(s *stage) {
+	id := s.submit(chains())
+	roots := s.join().take(2)
+	s.block(roots[0], id.Node(4))
+	s.wantCycle("for what depends on one that waits for a dependent of it", roots[1], id.Node(3))
+}
+
+func blockJoin(s *stage) {
+	id := s.submit(quorum(1))
+	js := s.join().take(3)
+	s.block(js[0], id.Node(3))
+}
+
+func cycleWide(s *stage) {
+	p := task.Plan{Name: "wide", Nodes: []task.Node{node("f", "root")}}
+	for i := range 1200 {
+		p.Nodes = append(p.Nodes, node("g", fmt.Sprint(i), 0))
+	}
+	p.Nodes = append(p.Nodes, node("g", "last", len(p.Nodes)-1))
+	id := s.submit(p)
+	s.wantCycle("for the last", s.join().one(), id.Node(len(p.Nodes)-1))
 }
