@@ -108,15 +108,11 @@ func (b *Broker) findCycle(ctx context.Context, waiter task.Job, on []task.ID) e
 			if !e.blocked || !nodes {
 				continue
 			}
-			run := next[i].Run()
-			if _, ok := runs[run]; !ok {
-				if runs[run], err = b.kin(ctx, run); err != nil {
-					return err
-				}
+			parents, err := b.parents(ctx, runs, next[i])
+			if err != nil {
+				return err
 			}
-			for _, parent := range runs[run][next[i].Number()] {
-				level = append(level, run.Node(parent))
-			}
+			level = append(level, parents...)
 		}
 	}
 	return nil

@@ -45,3 +45,21 @@ func (b *Broker) kin(ctx context.Context, run task.RunID) (kin, error) {
 	}
 	return parents, nil
 }
+
+// parents returns the parents of a node. known are the runs that were read before.
+func (b *Broker) parents(ctx context.Context, known map[task.RunID]kin, node task.ID) ([]task.ID, error) {
+	run := node.Run()
+	k, ok := known[run]
+	if !ok {
+		var err error
+		if k, err = b.kin(ctx, run); err != nil {
+			return nil, err
+		}
+		known[run] = k
+	}
+	var ids []task.ID
+	for _, parent := range k[node.Number()] {
+		ids = append(ids, run.Node(parent))
+	}
+	return ids, nil
+}

@@ -170,7 +170,8 @@ func decodeNote(note string) (epoch uint32, m remarks, err error) {
 	if epoch = uint32(r.uint(3)); r.bad {
 		return 0, m, task.ErrDamaged
 	}
-	return epoch, m, decodeMeta(note[r.i:], &m)
+	err = decodeMeta(note[r.i:], &m)
+	return epoch, m, err
 }
 
 // history is what is kept of past attempts.
