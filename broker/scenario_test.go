@@ -222,6 +222,8 @@ func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error
 	case name == "fail":
 		o = task.Outcome{Lease: j.Lease, Verdict: task.Fail, Failure: task.Failure{Attempt: j.Attempt, Message: "for good"}}
 		o.Then = []task.Call{fCall("follower")}
+	case name == "a" && first:
+		s.say("a wait for who waits is refused: %t", errors.Is(s.b.Block(ctx, j, []task.ID{s.ids["c"]}), task.ErrCycle))
 	case name == "follower":
 		s.ids[name] = j.ID
 	case name == "note":

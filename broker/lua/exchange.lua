@@ -139,7 +139,7 @@ for _, i in ipairs(others) do
   elseif verdict == 76 then -- L
     seldom().giveBack(id, v)
   elseif verdict == 69 then -- E
-    seldom().maps().expand(id, v, owns[i], session, ARGV[11 + i])
+    seldom().maps().expand(id, v, owns[i], session, ARGV[12 + i])
   else
     seldom().finish(id, v, 'a', char(verdict), sub(owns[i], 12, 17), session, ARGV[12 + i])
   end
