@@ -15,6 +15,7 @@ import (
 // fake is a broker in memory that keeps the promises a worker relies on:
 // sessions, numbered exchanges, leases fenced by session and epoch, bells.
 type fake struct {
+	awaitLag      time.Duration // slept before a look at jobs that are waited for
 	mu            sync.Mutex
 	rtt           time.Duration          // slept in each call, twice: there and back
 	fault         func(op string) outage // asked at each call; nil for none
@@ -200,7 +201,11 @@ func (f *fake) Await(ctx context.Context, ids []task.ID) ([]task.Settled, error)
 			return nil, task.ErrUnknown
 		}
 	}
+	lag := f.awaitLag
 	f.mu.Unlock()
+	if lag > 0 && !sleep(ctx, lag) {
+		return nil, ctx.Err()
+	}
 	out := make([]task.Settled, len(ids))
 	for i, j := range js {
 		select {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gomlq/mlq/task"
@@ -15,6 +16,10 @@ const (
 	unblockTimeout = 5 * time.Second
 	// peekTimeout bounds a look at jobs that have most likely ended.
 	peekTimeout = 50 * time.Millisecond
+	// peekedAtOnce is how many jobs are read at once to see whether it was only the
+	// look that took longer: whoever gives its slot up for parents that have ended may
+	// wait for as long as a sibling runs.
+	peekedAtOnce = 100
 )
 
 // Await implements [task.Port]. The attempt has no slot while it waits.
@@ -47,10 +52,24 @@ func (a *attempt) peek(ctx context.Context, ids []task.ID) ([]task.Settled, bool
 			return nil, false
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, peekTimeout)
+	short, cancel := context.WithTimeout(ctx, peekTimeout)
 	defer cancel()
-	ends, err := a.w.b.Await(ctx, ids)
+	ends, err := a.w.b.Await(short, ids)
+	if err != nil && ctx.Err() == nil && a.allEnded(ctx, ids) {
+		ends, err = a.w.b.Await(ctx, ids) // it was the look that took so long
+	}
 	return ends, err == nil
+}
+
+// allEnded reports whether all jobs are known to have ended.
+func (a *attempt) allEnded(ctx context.Context, ids []task.ID) bool {
+	for some := range slices.Chunk(ids, peekedAtOnce) {
+		records, err := a.w.b.Read(ctx, some)
+		if err != nil || slices.ContainsFunc(records, func(r task.Record) bool { return !r.State.Terminal() }) {
+			return false
+		}
+	}
+	return true
 }
 
 // block gives the slot back and notes what the attempt waits for. An outage is

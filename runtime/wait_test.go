@@ -296,3 +296,30 @@ func TestALookAtAncestorsKeepsTheSlotAndCostsOneCall(t *testing.T) {
 		w.ok()
 	})
 }
+
+func TestASlowLookAtParentsThatHaveEndedCostsNoSlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.awaitLag = 2 * peekTimeout
+		run := task.NewID(1, task.KindRun, 1, 7, 0, 0)
+		parent := task.Define("parent", task.Plain(func(context.Context, int) (int, error) { return 7, nil }))
+		child := task.Define("child", func(c task.Context, of int) (int, error) {
+			return task.At[int](c, run.Node(of)).Wait(c)
+		})
+		w := start(t, f, Config{Slots: 1}, parent, child)
+		first, second := parent.Call(0), child.Call(0)
+		first.ID, second.ID = run.Node(0), run.Node(1)
+		f.post(t, first)
+		time.Sleep(time.Second)
+		f.post(t, second)
+		time.Sleep(time.Second)
+		f.mu.Lock()
+		got, blocks := f.jobs[second.ID].state, f.calls["block"]
+		f.mu.Unlock()
+		if got != task.Succeeded || blocks != 0 {
+			t.Errorf("the child is %v, and its slot was given up %d times, want succeeded, 0", got, blocks)
+		}
+		w.ok()
+	})
+}
