@@ -146,3 +146,23 @@ func TestAFailureEndsTheRun(t *testing.T) {
 		t.Errorf("a node beside it: %d, %v, want 4", n, err)
 	}
 }
+
+func TestTwoBranchesAreJoined(t *testing.T) {
+	t.Parallel()
+	q := queue(t)
+	for word, want := range map[string]int{"short": 10, "a word of some length": 42} {
+		g := graph.New("either")
+		n := graph.Add(g, length, word)
+		is := graph.Then(g, long, n)
+		twice := graph.Then(g, double, n, graph.When(is))
+		sums := graph.Add(g, sum, Sum{[]task.Ref[int]{n, n}}, graph.Unless(is))
+		last := graph.Add(g, sum, Sum{[]task.Ref[int]{task.Either(twice, sums)}})
+		run := submit(q, t, g)
+		if got, err := task.Get(q, run, last); err != nil || got != want {
+			t.Errorf("twice the length of %q: %d, %v, want %d", word, got, err, want)
+		}
+		if err := run.Wait(q); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -193,17 +193,41 @@ func made[T any](ctx context.Context, l *link) (v T, err error) {
 		}
 		return v, err
 	}
-	s := Settled{State: Succeeded}
-	items, err := l.pairs(ctx, c.a)
+	s, err := l.end(ctx, c.a)
 	if je, ok := errors.AsType[*JobError](err); ok {
-		s = Settled{ID: je.ID, State: je.State, Failure: je.Failure}
-	} else if err != nil {
-		return v, err
-	} else {
-		s.Result = array(items)
+		s, err = Settled{ID: je.ID, State: je.State, Failure: je.Failure}, nil
 	}
-	err = settled(ctx, c.a, s, &v)
+	if err == nil {
+		err = settled(ctx, c.a, s, &v)
+	}
 	return v, err
+}
+
+// end returns what l stands for as the end of a job.
+func (l *link) end(ctx context.Context, p Port) (Settled, error) {
+	switch l.form {
+	case refValue:
+		return Settled{State: Succeeded, Result: Data{CodecMsgpack, []byte(l.raw)}}, nil
+	case refZip, refCross:
+		items, err := l.pairs(ctx, p)
+		return Settled{State: Succeeded, Result: array(items)}, err
+	case refEither:
+		s, err := l.of[0].end(ctx, p)
+		if err == nil && s.State == Skipped {
+			return l.of[1].end(ctx, p)
+		}
+		return s, err
+	default:
+	}
+	id, err := l.job(ctx)
+	if err != nil {
+		return Settled{}, err
+	}
+	ends, err := p.Await(ctx, []ID{id})
+	if err != nil {
+		return Settled{}, err
+	}
+	return ends[0], nil
 }
 
 // element returns the element that the job is for, as the end of a job.

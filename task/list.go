@@ -47,8 +47,8 @@ func Cross[A, B any](a Ref[[]A], b Ref[[]B]) Ref[[]Pair[A, B]] {
 func linkOf[T any](r Ref[T]) link {
 	l := r.link
 	if l.form == refValue {
-		d, err := encode(*r.value)
-		if err != nil || d.Codec != CodecMsgpack {
+		d, err := encode(&r.value) // in one codec, whatever it is
+		if err != nil {
 			return link{}
 		}
 		l.raw = string(d.Bytes)

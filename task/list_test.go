@@ -155,3 +155,50 @@ func TestResultsOfMapsAreListsOfTheirChildren(t *testing.T) {
 		t.Errorf("waited for: %v, %v", out, err)
 	}
 }
+
+func TestEitherIsWhatWasNotSkipped(t *testing.T) {
+	t.Parallel()
+	ctx, a, run := inRun(t)
+	a.end(run.Node(0), Settled{State: Skipped})
+	a.end(run.Node(1), Settled{State: Succeeded, Result: mustEncode(t, "one")})
+	a.end(run.Node(2), Settled{State: Succeeded, Result: mustEncode(t, "two")})
+	a.end(run.Node(3), Settled{State: Failed})
+	n := func(i int) Ref[string] { return NodeRef[string](1, i) }
+	for name, tt := range map[string]struct {
+		ref  Ref[string]
+		want string
+		err  error
+	}{
+		"the second":           {Either(n(0), n(1)), "one", nil},
+		"the first":            {Either(n(1), n(0)), "one", nil},
+		"neither was skipped":  {Either(n(2), n(1)), "two", nil},
+		"both were skipped":    {Either(n(0), n(0)), "", ErrSkipped},
+		"one of three":         {Either(n(0), Either(n(0), n(2))), "two", nil},
+		"or a value":           {Either(n(0), Value("default")), "default", nil},
+		"the first has failed": {Either(n(3), n(1)), "", ErrFailed},
+	} {
+		ref := roundTrip(t, tt.ref)
+		if got, err := ref.Get(ctx); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %q, %v, want %q, %v", name, got, err, tt.want, tt.err)
+		}
+	}
+	needs, err := Needs(struct{ R Ref[string] }{Either(n(0), n(1))})
+	if err != nil || len(needs) != 2 || needs[0].Accept != AcceptSkip || needs[1].Node != 1 || needs[1].Path != "R" {
+		t.Errorf("it needs %+v, %v, want both, which may be skipped", needs, err)
+	}
+}
+
+func TestRefToANodeIsARefToItsJob(t *testing.T) {
+	t.Parallel()
+	ctx, a, run := inRun(t)
+	other := NewID(2, KindRun, 1, 5, 0, 0)
+	a.end(other.Node(3), Settled{State: Succeeded, Result: mustEncode(t, 9)})
+	a.end(run.Node(0), Settled{State: Succeeded, Result: mustEncode(t, RefTo(RunAt(ctx, other), NodeRef[int](7, 3)))})
+	inner, err := NodeRef[Ref[int]](1, 0).Get(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := inner.Get(ctx); err != nil || got != 9 {
+		t.Errorf("through two Refs: %v, %v, want 9", got, err)
+	}
+}

@@ -23,7 +23,7 @@ type link struct {
 	graph uint64   // refNode, refElement
 	node  int      // refNode; refElement: the map whose element it is
 	raw   string   // refValue within refZip and refCross: the encoded value
-	of    *[2]link // refZip, refCross
+	of    *[2]link // refZip, refCross, refEither
 }
 
 // refForm says what a Ref stands for; it is also how a Ref is encoded.
@@ -37,6 +37,7 @@ const (
 	refElement         // the element of a list that the job is for: see [Map]
 	refZip             // pairs of the elements of two lists at the same places
 	refCross           // pairs of each element of a list with each of another
+	refEither          // one of two, of which the other was skipped
 )
 
 // Value returns a Ref that stands for v itself.
@@ -62,6 +63,14 @@ func ResultOf[T any](r Ref[T]) Ref[Result[T]] {
 // skipped: a node with such a Ref starts even if the job was skipped.
 func OptOf[T any](r Ref[T]) Ref[Opt[T]] {
 	return Ref[Opt[T]]{link: r.link, value: lift(r.value, func(v T) Opt[T] { return Opt[T]{v, true} })}
+}
+
+// Either returns a Ref that stands for the result of whichever of a and b was not
+// skipped, a's if neither was: it joins two branches, of which a condition has chosen
+// one. A node with such a Ref starts when both have succeeded or were skipped, and finds
+// no value, but a [*JobError], if both were skipped.
+func Either[T any](a, b Ref[T]) Ref[T] {
+	return Ref[T]{link: link{form: refEither, of: &[2]link{linkOf(a), linkOf(b)}}}
 }
 
 func lift[T, U any](v *T, f func(T) U) *U {
@@ -93,6 +102,9 @@ func (l *link) needs(ns []Need, a Accept) []Need {
 	case refNothing:
 		n.Kind = NeedNothing
 	case refZip, refCross:
+		return l.of[1].needs(l.of[0].needs(ns, a), a)
+	case refEither:
+		a = max(a, AcceptSkip)
 		return l.of[1].needs(l.of[0].needs(ns, a), a)
 	default:
 		n.Kind = NeedValue
@@ -141,7 +153,7 @@ func known[T any](ctx context.Context, rs []Ref[T]) (out []T, ids []ID, places [
 		case refValue:
 			out[i] = *r.value
 			continue
-		case refZip, refCross, refElement:
+		case refZip, refCross, refElement, refEither:
 			if out[i], err = made[T](ctx, &r.link); err != nil {
 				return nil, nil, nil, err
 			}
@@ -263,7 +275,7 @@ func (l *link) encode(e *msgpack.Encoder) error {
 		return e.EncodeInt(int64(l.node))
 	case refValue:
 		return e.Encode(msgpack.RawMessage(l.raw))
-	case refZip, refCross:
+	case refZip, refCross, refEither:
 		if err := e.EncodeArrayLen(len(l.of)); err != nil {
 			return err
 		}
@@ -327,7 +339,7 @@ func (l *link) decode(d *msgpack.Decoder) error {
 		raw, err := d.DecodeRaw()
 		l.raw = string(raw)
 		return err
-	case refZip, refCross:
+	case refZip, refCross, refEither:
 		if err := decodePair(d, "the lists of a Ref"); err != nil {
 			return err
 		}

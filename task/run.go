@@ -100,6 +100,17 @@ func (r Run) Node(ctx context.Context, i int) (Record, error) {
 	return readOne(ctx, p, r.id.Node(i))
 }
 
+// RefTo returns a Ref to the result of the node that ref stands for in the graph that r
+// was submitted of, for use outside of the run: a task may submit a graph and return
+// such a Ref as its result, and so need not wait.
+func RefTo[T any](r Run, ref Ref[T]) Ref[T] {
+	_, node, ok := ref.Node()
+	if !ok {
+		return ref // it stands for the same everywhere, or for nothing
+	}
+	return Ref[T]{link: link{form: refJob, id: r.id.Node(node)}}
+}
+
 func (r Run) port(ctx context.Context) (Port, error) {
 	p, err := port(ctx)
 	if err != nil && r.p != nil {
