@@ -69,7 +69,7 @@ func (b *Broker) cancelJobs(ctx context.Context, p int, ids []task.ID) (string, 
 }
 
 // Resume implements [task.Port]: a run that has failed or was cancelled goes on from
-// where it was. It returns the state that the run has then: Running, or another if
+// where it was, and one that is paused goes on. It returns the state that the run has then: Running, or another if
 // there was nothing to resume; [task.ErrUnavailable] while a run is still being stopped,
 // which takes a large one some seconds. Nodes that did not succeed are run again, each with all
 // its attempts; those whose dead letter was deleted stay failed.
@@ -105,6 +105,27 @@ func (b *Broker) Resume(ctx context.Context, id task.RunID) (task.State, error) 
 	return 0, b.missing(id)
 }
 
+// Pause implements [task.Port]: nothing new of a run starts until it is resumed; what
+// runs goes on. It returns the state that the run has: Running, or the one it has ended with.
+// A deadline of the run holds meanwhile.
+func (b *Broker) Pause(ctx context.Context, id task.RunID) (task.State, error) {
+	p, err := b.partition(id)
+	if err != nil {
+		return 0, err
+	}
+	a, err := b.ask(ctx, b.scripts.pause, p, id[:])
+	if err == nil {
+		err = statusErr("pause", a.status)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if state := runStates[a.str(0)]; state != 0 {
+		return state, nil
+	}
+	return 0, b.missing(id)
+}
+
 // runStates maps the states of runs.
 var runStates = map[string]task.State{"a": task.Running, "r": task.Running, "S": task.Succeeded, "F": task.Failed, "C": task.Cancelled}
 
@@ -116,7 +137,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	}
 	var got []any
 	err = b.retry(ctx, "run", func() (err error) {
-		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K").Result()
+		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K", "paused").Result()
 		return err
 	})
 	if err != nil {
@@ -132,6 +153,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	n := func(i int) int { v, _ := strconv.Atoi(s[i]); return v }
 	r := task.RunRecord{
 		ID: id, Name: s[0], State: runStates[s[1]], Nodes: n(2),
+		Paused:  s[9] != "",
 		Started: letterTime(uint64(n(3))), Finished: letterTime(uint64(n(4))),
 		Counts: map[task.State]int{task.Succeeded: n(5), task.Failed: n(6), task.Cancelled: n(7), task.Skipped: n(8)},
 	}

@@ -238,6 +238,13 @@ func (k *machine) drain() {
 	}
 	k.workers = append(k.workers, s)
 	k.enter(s)
+	for _, run := range k.runs {
+		if run.paused {
+			k.resumeRun(run)
+			k.compareDump()
+			clear(k.m.loose)
+		}
+	}
 	left := k.left()
 	var done []task.Outcome
 	for round := 0; k.left() > 0; round++ {

@@ -100,7 +100,7 @@ func (r *storedRun) set(f, v string) bool {
 		return v == "F" || v == "C"
 	case f == "d":
 		return v != ""
-	case f == "keep" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
+	case f == "keep" || f == "paused" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
 		return count
 	case f == "w":
 		r.flying = n

@@ -179,6 +179,7 @@ var moves = []struct {
 	{3, "cancel", (*machine).cancel},
 	{1, "cancel run", (*machine).cancelRun},
 	{2, "resume", (*machine).resume},
+	{2, "pause", (*machine).pause},
 	{2, "work", (*machine).workRun},
 	{2, "note", (*machine).note},
 	{4, "block", (*machine).block},
@@ -631,6 +632,7 @@ func (k *machine) exchangeAs(s *msession, fetcher int, number uint64, done []tas
 	if k.m.lazy {
 		k.catchUp(k.dump(), x.Jobs)
 	}
+	k.park()
 	if why := k.m.claim(s, w, x.Jobs, x.More, x.Drain); why != "" {
 		k.fail("session %v %s", s.id, why)
 	}
@@ -775,7 +777,12 @@ func (k *machine) resumeRun(run *mrun) {
 	k.again("resume")
 	k.past = append(k.past, pastCall{what: "resume", args: k.n.rec.args, reply: k.n.rec.reply})
 	want := before
-	if before == task.Failed || before == task.Cancelled {
+	switch {
+	case before == task.Running && run.paused:
+		run.paused = false
+		k.m.grown = append(k.m.grown, run)
+		k.m.settle(nil)
+	case before == task.Failed || before == task.Cancelled:
 		k.m.resume(run)
 		want, _ = run.record() // it may have ended at once: what failed cannot be run again
 	}

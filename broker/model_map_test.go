@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -192,4 +193,46 @@ func (k *machine) expansion(o task.Outcome) task.Outcome {
 	o.Width.Chunk = max(o.Width.Chunk, 1)
 	k.was = k.dump() // what others have left unchanged is compared with this
 	return o
+}
+
+// pause keeps what has not started of a run from starting.
+func (k *machine) pause() {
+	if len(k.runs) == 0 || k.m.lazy {
+		return
+	}
+	run := pick(k, k.runs)
+	k.logf("pause %v", run.id)
+	state, err := k.b.Pause(k.ctx, run.id)
+	k.must(err)
+	want, _ := run.record()
+	if run.paused = run.paused || want == task.Running; state != want {
+		k.fail("pause: %v, want %v", state, want)
+	}
+	k.again("pause")
+	k.past = append(k.past, pastCall{what: "pause", args: k.n.rec.args, reply: k.n.rec.reply})
+}
+
+// park puts those nodes of paused runs back in line that a claim has come upon: which
+// these are is its own affair. They stand before all others.
+func (k *machine) park() {
+	var d *dump
+	for _, run := range k.runs {
+		if !run.paused || run.stopped {
+			continue
+		}
+		if d == nil {
+			d = k.dump()
+		}
+		var front []*mjob
+		for _, e := range d.items("line:" + string(run.id[:])) {
+			for _, j := range slices.Concat(run.nodes, run.kin) {
+				if j.node == place(e) && j.state == task.Ready {
+					k.m.unlist(j)
+					j.state, j.lane, j.suspect = task.Blocked, j.first, false
+					front = append(front, j)
+				}
+			}
+		}
+		run.line = append(front, run.line...)
+	}
 }

@@ -79,6 +79,7 @@ type mrun struct {
 	failed    bool // by a failure that no child takes
 	stopped   bool
 	cancelled bool
+	paused    bool
 	ahead     []*mjob // released by this move while there was no place
 	line      []*mjob // those that wait for a place among those that have started
 	kin       []*mjob // children of maps that have begun
@@ -238,7 +239,7 @@ func (m *model) settle(work []*mjob) {
 // resume makes jobs again of the nodes of a run that did not succeed. Dead letters
 // that were deleted stay failed.
 func (m *model) resume(r *mrun) {
-	r.stopped, r.cancelled, r.failed, r.line = false, false, false, nil
+	r.stopped, r.cancelled, r.failed, r.paused, r.line = false, false, false, false, nil
 	for _, j := range slices.Concat(r.nodes, r.kin) {
 		if j.heard = nil; j.state == task.Succeeded || j.gone || j.up != nil && j.up.state == task.Succeeded {
 			continue
@@ -334,7 +335,7 @@ func (j *mjob) flies() bool { return j.live() && j.state != task.Blocked && j.st
 
 // release starts a node, or puts it in line before those that wait there.
 func (m *model) release(j *mjob) {
-	if j.run.flying() >= m.window {
+	if j.run.flying() >= m.window || j.run.paused {
 		j.run.ahead = append(j.run.ahead, j)
 		return
 	}
@@ -345,7 +346,7 @@ func (m *model) release(j *mjob) {
 // fill lets those in line start, while there is room.
 func (m *model) fill(r *mrun) {
 	r.line, r.ahead = append(r.ahead, r.line...), nil
-	for !r.stopped && len(r.line) > 0 && r.flying() < m.window {
+	for !r.stopped && !r.paused && len(r.line) > 0 && r.flying() < m.window {
 		j := r.line[0]
 		switch r.line = r.line[1:]; {
 		case j.over.expanded():
@@ -582,6 +583,8 @@ func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) str
 			return fmt.Sprintf("was given %s", j)
 		case j.epoch != got[i].Lease.Epoch || j.fails+1 != got[i].Attempt || j.losses != got[i].Losses:
 			return fmt.Sprintf("was given %s as epoch %d, attempt %d, losses %d", j, got[i].Lease.Epoch, got[i].Attempt, got[i].Losses)
+		case j.run != nil && j.run.paused:
+			return fmt.Sprintf("was given %s of a paused run", j)
 		case !s.can(j):
 			return fmt.Sprintf("was given %s, which it cannot run", j)
 		case j.lane == laneSuspect && (w.held > 0 || len(got) > 1):
@@ -625,7 +628,7 @@ func (m *model) fair(s *msession, w wish, taken map[*mjob]bool, got int, more, d
 		return fmt.Sprintf("is to drain, though it holds %d and was given %d", w.held, got)
 	}
 	for _, j := range m.order {
-		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) {
+		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) || j.run != nil && j.run.paused {
 			continue
 		}
 		if r, ok := lowest[j.queue]; ok && w.rank(j.lane) > r {

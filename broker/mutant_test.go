@@ -17,7 +17,7 @@ type edit struct{ file, old, new string }
 func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
-		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.spread, &s.kids,
+		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids,
 	}
 }
 
@@ -117,8 +117,8 @@ var mutants = []struct {
 	{"resume does not know its own call", []edit{{"resume", "local seen = tonumber(times or 0) >= tonumber(ARGV[2])", "local seen = false"}}},
 	{"a resumed suspect stays one", []edit{{"lib/revive", "sub(pend, -1) == 'x' and", "false and"}}},
 	{"a suspect forgets its lane", []edit{{"lib/requeue", "if lane == 'x' and prio then", "if false then"}}},
-	{"a run has no window", []edit{narrowly, {"lib/line", "if r.w >= WINDOW or r.resuming then", "if r.resuming then"}}},
-	{"nobody is called from the line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop or r.resuming then return false end", "if true then return false end"}}},
+	{"a run has no window", []edit{narrowly, {"lib/line", "if r.w >= WINDOW or r.resuming or r.paused then", "if r.resuming or r.paused then"}}},
+	{"nobody is called from the line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop or r.resuming or r.paused then return false end", "if true then return false end"}}},
 	{"a node that ends keeps its place", []edit{{"lib/stop", "if node.flew then set(r, 'w', r.w - 1) end", ""}}},
 	{"a refused end is followed all the same", []edit{{"exchange", "      vs[i] = false\n", "      if kind(id) == 1 and v then worklist[#worklist + 1] = { id = id, state = 'S', chunk = 0, tail = '', counted = true } end\n      vs[i] = false\n"}}},
 	{"a run expires while it runs", []edit{{"submit", "if not last then\n", "call('PEXPIRE', key, '1000000000')\nif not last then\n"}}},
@@ -176,6 +176,14 @@ var mutants = []struct {
 	{"a resumed map counts its children twice", []edit{{"lib/reopen", "if m.born < m.width then set(r,", "if false then set(r,"}}},
 	{"a resumed child is made anew", []edit{{"lib/mint", "if i >= m.born then", "if true then"}}},
 	{"children whose dead letter is gone are waited for", []edit{{"lib/reopen", "m.done, m.bad = m.done + 1, m.bad + 1", ""}}},
+	{"a paused run goes on", []edit{{"lib/park", "return r.paused", "return false"}}},
+	{"a node of a paused run is forgotten", []edit{{"lib/park", "if r.paused then park(r, id, v) end", ""}}},
+	{"a parked node keeps its place", []edit{{"lib/park", "set(r, 'w', r.w - 1)", ""}}},
+	{"a parked child keeps its place in its map", []edit{{"lib/park", "if m then kin.land(r, m) end", ""}}},
+	{"a parked node forgets its epoch", []edit{{"lib/park", "if not r.again then set(r, 'again', '0') end", ""}}},
+	{"a parked suspect stays one", []edit{{"lib/park", "if pend ~= pendOf(v) then", "if false then"}}},
+	{"a paused run lets nodes out of line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop or r.resuming or r.paused then", "if n <= 0 or r.stop or r.resuming then"}}},
+	{"a run that was paused stays so", []edit{{"resume", "call('HDEL', key, 'paused')", ""}}},
 	{"a list is taken from anybody", []edit{{"spread", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 }
 

@@ -143,7 +143,15 @@ func (s *scenario) cancel(ctx context.Context) error {
 		}
 		s.say("cancelled: %v", state)
 	}
-	state, err := s.b.Resume(ctx, last)
+	state, err := s.b.Pause(ctx, s.runs[0])
+	if err != nil {
+		return err
+	}
+	s.say("paused: %v", state)
+	if _, err := s.b.Resume(ctx, s.runs[0]); err != nil {
+		return err
+	}
+	state, err = s.b.Resume(ctx, last)
 	if err != nil {
 		return err
 	}

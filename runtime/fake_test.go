@@ -248,6 +248,8 @@ func (f *fake) Run(context.Context, task.RunID) (task.RunRecord, error) {
 
 func (f *fake) Resume(context.Context, task.RunID) (task.State, error) { return task.Running, nil }
 
+func (f *fake) Pause(context.Context, task.RunID) (task.State, error) { return task.Running, nil }
+
 func (f *fake) finish(j *fakeJob, s task.State, o task.Outcome) {
 	j.state, j.owner = s, task.SessionID{}
 	j.settled = task.Settled{ID: j.ID, State: s, Result: o.Result, Failure: o.Failure}

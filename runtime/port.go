@@ -62,6 +62,11 @@ func (a *attempt) Run(ctx context.Context, id task.RunID) (task.RunRecord, error
 	return a.w.b.Run(ctx, id)
 }
 
+// Pause implements [task.Port].
+func (a *attempt) Pause(ctx context.Context, id task.RunID) (task.State, error) {
+	return a.w.b.Pause(ctx, id)
+}
+
 // Resume implements [task.Port].
 func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error) {
 	return a.w.b.Resume(ctx, id)

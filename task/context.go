@@ -14,8 +14,6 @@ type Port interface {
 	// Post stores calls and returns their IDs, which it also writes into calls.
 	// The error is a [*PostError] where some calls may be posted.
 	Post(ctx context.Context, calls []Call) ([]ID, error)
-	// Submit stores a plan whole or not at all.
-	Submit(ctx context.Context, p Plan) (RunID, error)
 	// Await returns the ends of all ids, in their order. Within an attempt it
 	// gives the slot back while it waits.
 	Await(ctx context.Context, ids []ID) ([]Settled, error)
@@ -25,10 +23,19 @@ type Port interface {
 	// Cancel ends a job or a run as cancelled and returns the state it has then,
 	// which is another one if it had ended before.
 	Cancel(ctx context.Context, id ID) (State, error)
+	Runs
+}
+
+// Runs is the part of a [Port] that is about runs.
+type Runs interface {
+	// Submit stores a plan whole or not at all.
+	Submit(ctx context.Context, p Plan) (RunID, error)
 	// Run returns what is known of a run; [ErrUnknown] or [ErrExpired] if nothing is.
 	Run(ctx context.Context, id RunID) (RunRecord, error)
+	// Pause keeps what has not started of a run from starting, until Resume.
+	Pause(ctx context.Context, id RunID) (State, error)
 	// Resume lets a run that has failed or was cancelled go on from where it was, and
-	// returns the state it has then.
+	// one that is paused go on. It returns the state that the run has then.
 	Resume(ctx context.Context, id RunID) (State, error)
 }
 

@@ -87,6 +87,8 @@ func (p *fakePort) Run(_ context.Context, id RunID) (RunRecord, error) {
 	return RunRecord{ID: id, State: Running, Nodes: 4, Counts: map[State]int{Succeeded: 1, Ready: 2}}, p.err
 }
 
+func (p *fakePort) Pause(context.Context, RunID) (State, error) { return Running, p.err }
+
 func (p *fakePort) Resume(_ context.Context, id RunID) (State, error) {
 	p.resumed = append(p.resumed, id)
 	return Running, p.err

@@ -224,6 +224,7 @@ type RunRecord struct {
 	ID       RunID
 	Name     string
 	State    State // Running, Succeeded, Failed or Cancelled
+	Paused   bool  // nothing new starts
 	Nodes    int
 	Counts   map[State]int // of nodes that have ended, by how
 	Started  time.Time

@@ -53,11 +53,24 @@ func (r Run) Cancel(ctx context.Context) (State, error) {
 	return p.Cancel(ctx, r.id)
 }
 
+// Pause keeps what has not started of the run from starting, until [Run.Resume]; what
+// runs goes on. It returns the state that the run has: Running, or the one that it has
+// ended with, and then there was nothing to pause. A deadline holds meanwhile.
+func (r Run) Pause(ctx context.Context) (State, error) {
+	p, err := r.port(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return p.Pause(ctx, r.id)
+}
+
 // Resume lets the run go on from where it was, if it has failed or was cancelled:
 // nodes that succeeded are not run again, the others have all their attempts anew, and a
 // deadline does not hold any more. It returns the state that the run has then: Running,
 // or Succeeded if there was nothing to resume. The code may have been mended meanwhile:
 // it is the stored inputs that are run again.
+//
+// A run that is paused goes on, deadline and all.
 func (r Run) Resume(ctx context.Context) (State, error) {
 	p, err := r.port(ctx)
 	if err != nil {

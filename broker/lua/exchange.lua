@@ -2,7 +2,7 @@
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
 -- include: base bytes now head count send bell tell ends pick judge suspect claim
--- seldom: fields ring push finish halt run stop line follow revive phases settle requeue due guard
+-- seldom: fields ring push finish halt run stop line follow revive park phases settle requeue due guard
 -- maps: kin expand mint brood reopen
 -- flags: allow-oom
 --
@@ -179,7 +179,10 @@ if #out.ids < want and not out.more and not out.drain then
     if pcall('SADD', idle, session) == 1 then pcall('PEXPIRE', idle, IDLE) end
   end
 end
-if made then made.ringPushed(true) end
+if made then
+  made.flushParked()
+  made.ringPushed(true)
+end
 -- Its like are asked first, others not always while much is going on.
 if out.more and not ringOne(queueOf(out.more), ARGV[10]) and (ndone < 16 or number % 8 == 0) then seldom().ring(out.more) end
 

@@ -1,5 +1,6 @@
 -- resume.lua: failed, cancelled, skipped -> blocked, ready. A run that has failed or was
--- cancelled goes on from where it was: nodes that succeeded are not run again.
+-- cancelled goes on from where it was: nodes that succeeded are not run again. One that
+-- is paused goes on.
 -- include: base bytes now head fields count send bell ring push tell ends finish halt run stop line follow revive phases settle guard
 -- maps: kin mint brood reopen
 --
@@ -10,11 +11,11 @@
 -- Returns {'OK', state}: a, the run goes on; S F C, it has ended so and does
 -- not go on; w, it is still being stopped, and nothing was changed; ?, unknown.
 local R, key = ARGV[1], T .. 'run:' .. ARGV[1]
-local state, times, stop = unpack(call('HMGET', key, 'state', 'again', 'stop'))
+local state, times, stop, paused = unpack(call('HMGET', key, 'state', 'again', 'stop', 'paused'))
 if not state or state == '-' or state == 'x' then return { 'OK', '?' } end
-local seen = tonumber(times or 0) >= tonumber(ARGV[2])
-if not seen and stop and (state == 'a' or state == 'r') then return { 'OK', 'w' } end
-if seen or state ~= 'F' and state ~= 'C' then
+local seen, live = tonumber(times or 0) >= tonumber(ARGV[2]), state == 'a' or state == 'r'
+if not seen and stop and live then return { 'OK', 'w' } end
+if seen or state == 'S' or live and not paused then
   if not seen then call('HSET', key, 'again', ARGV[2]) end -- should it come again later, it changes nothing then
   return { 'OK', state == 'r' and 'a' or state }
 end
@@ -23,12 +24,18 @@ begin()
 call('HLEN', T .. 'jobs')
 call('HLEN', T .. 'res:' .. bucketOf(R))
 call('LLEN', T .. 'line:' .. R)
-call('HDEL', key, 'stop', 'f', 'end', 'd')
-call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
-call('PERSIST', key)
-call('PERSIST', T .. 'res:' .. bucketOf(R))
-call('DEL', T .. 'line:' .. R)
-worklist[1] = { id = R, state = 'R', chunk = tonumber(ARGV[2]) % 16777216 }
+call('HDEL', key, 'paused')
+if live then
+  call('HSET', key, 'again', ARGV[2])
+  worklist[1] = { id = R, state = 'L', chunk = 0 }
+else
+  call('HDEL', key, 'stop', 'f', 'end', 'd')
+  call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
+  call('PERSIST', key)
+  call('PERSIST', T .. 'res:' .. bucketOf(R))
+  call('DEL', T .. 'line:' .. R)
+  worklist[1] = { id = R, state = 'R', chunk = tonumber(ARGV[2]) % 16777216 }
+end
 settle()
 flushEnds()
 flushPushes()

@@ -241,6 +241,13 @@ func (j *job) state() task.State {
 	}
 }
 
+// Pause implements [task.Port]: nothing of a run runs in a test by itself, so there is
+// nothing to pause.
+func (a *attempt) Pause(ctx context.Context, id task.RunID) (task.State, error) {
+	rec, err := a.Run(ctx, id)
+	return rec.State, err
+}
+
 // Resume implements [task.Port]: an answer is final, so that nothing is run again.
 func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error) {
 	rec, err := a.Run(ctx, id)

@@ -29,7 +29,7 @@ local function judge(got, out, session, mark)
       local ver, a, b, c, d, f, e1, e2, e3 = byte(v, 1, 9)
       if ver == 1 and ((a * 256 + b) * 256 + c) * 256 + d == #v and f < DEAD and
         (epoch and sub(v, 7, 9) == epoch or not epoch and e1 + e2 + e3 == 0) and
-        not (kind(ids[i]) == 1 and seldom().halted(ids[i])) then
+        not (kind(ids[i]) == 1 and seldom().halted(ids[i], v)) then
         n = n + 1
         oi[n], oj[n] = ids[i], v
         own[2 * n - 1], own[2 * n] = ids[i], epoch and session .. epoch .. time6 .. mark or first

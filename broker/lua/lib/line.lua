@@ -7,7 +7,7 @@ local names = {}
 -- release(r, number, name): a node that waits for no parent starts, before others,
 -- if few enough of its run have; else it goes to the head of the line, which fill writes.
 local function release(r, number, name)
-  if r.w >= WINDOW or r.resuming then
+  if r.w >= WINDOW or r.resuming or r.paused then
     call('HSET', r.key, 'p' .. number, '00') -- not twice, should it be resumed
     r.ahead = r.ahead or {}
     r.ahead[#r.ahead + 1] = number .. name
@@ -18,9 +18,12 @@ local function release(r, number, name)
   if not pend then return end
   names[r.key .. name] = pend
   if call('HDEL', r.key, 'p' .. number) == 0 then return end
+  local m = r.top and kin.mapOf(r, number)
+  if m then kin.land(r, m, 1) end
   set(r, 'w', r.w + 1)
   count(queueOf(pend), 'b', -1)
-  local id, epoch = nodeOf(r.R, number), EPOCH0
+  local id = nodeOf(r.R, number)
+  local epoch = EPOCH0
   if r.again then epoch = sub(call('HGET', T .. 'jobs', id) or '', 7, 9) end -- else it never ran
   push(pend, entry(id, epoch), 'later')
 end
@@ -38,7 +41,7 @@ local function fill(r)
   r.resuming = r.resuming and not r.resumed
   for _ = 1, 4 do
     local n = math.min(WINDOW - r.w, r.l)
-    if n <= 0 or r.stop or r.resuming then return false end
+    if n <= 0 or r.stop or r.resuming or r.paused then return false end
     local got = pcall('LPOP', T .. 'line:' .. r.R, int(n))
     if type(got) ~= 'table' or got.err then got = {} end
     set(r, 'l', #got < n and 0 or r.l - n)
