@@ -134,7 +134,7 @@ var mutants = []struct {
 	{"a stale post keeps its number", []edit{{"post", "  call('SET', mine, last, 'PX', '600000')\n  return { 'STALE' }", "  return { 'STALE' }"}}},
 	{"a list that was empty is not announced", []edit{{"post", "if len == n then", "if false then"}}},
 	{"jobs that enter are not counted", []edit{{"post", "pcall('HINCRBY', T .. 'cnt', string.match(pend, '^[^:]*') .. ':P', n)", ""}}},
-	{"a session that has not joined may exchange", []edit{{"exchange", "if not last then return { 'GONE' } end", "last = last or ''"}}},
+	{"a session that has not joined may exchange", []edit{{"exchange", "if not joined then return { 'GONE' } end", ""}}},
 	{"submit ignores its nonce", []edit{{"submit", "if nonce and (state ~= '-' or part < parts) then return { 'OK' } end\n", ""}}},
 	{"a claim does not look at the functions", []edit{{"lib/pick", "if not string.find(functions, ',' .. f .. ',', 1, true) then return false end", ""}}},
 	{"a claim takes the newest first", []edit{{"lib/pick", "newest and 'RPOP' or 'LPOP'", "newest and 'LPOP' or 'RPOP'"}}},

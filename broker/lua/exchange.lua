@@ -30,7 +30,7 @@
 -- Returns {'OK', lost IDs, claimed IDs, claimed jobs, flags, later, mail}, each a string
 -- of its parts; flags are M more, D drain for a suspect; later is in how many ms a
 -- delayed job is due, 0 or absent if that is not known; mail is a list of messages
--- for names of ARGV[11], each after its name. {'STALE'}: an older number;
+-- for names of ARGV[11], each after its name, if there are any. {'STALE'}: an older number;
 -- nothing was changed. {'GONE'}: no such session; or a number is missing, since
 -- Redis has lost what was written last: then the session is ended, for it may own
 -- jobs again that it has reported, and would never report again.
@@ -38,11 +38,11 @@ local fetcher, number, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local session = sub(fetcher, 1, 8)
 home = ARGV[11]
 local IDLE = '10800000' -- ms that a group of idle sessions is remembered: as long as groups are
-local last = call('HGET', T .. 'last', session)
-if not last then return { 'GONE' } end
-if #fetcher > 8 then last = call('HGET', T .. 'last', fetcher) or '' end
+-- HMGET, as below: in an idle system the first call of each command costs some 5 us.
+local joined, last = unpack(call('HMGET', T .. 'last', session, fetcher))
+if not joined then return { 'GONE' } end
 
-local n = tonumber(string.match(last, '^%d+') or 0)
+local n = last and tonumber(string.match(last, '^%d+')) or 0
 if n > number then return { 'STALE' } end
 if n < number - 1 then
   call('ZCARD', T .. 'sess')
@@ -124,8 +124,8 @@ if rare or #buckets > 1 then -- else the records are the first to be written
   for _, b in ipairs(buckets) do call('HLEN', T .. 'res:' .. b) end
 end
 if want > 0 and ndone == 0 then
-  call('HLEN', T .. 'own')
-  call('HLEN', T .. 'jobs')
+  call('HMGET', T .. 'own', session)
+  call('HMGET', T .. 'jobs', session)
 end
 
 -- Moves.
@@ -192,4 +192,4 @@ call('HSET', T .. 'last', fetcher, ARGV[2] .. ' ' .. flags .. ' ' .. int(#lost) 
 if ARGV[6] ~= '0' then pcall('ZADD', T .. 'sess', int(time + tonumber(ARGV[6])), session) end
 flushLetters()
 flushCounts()
-return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later, mail }
+return { 'OK', lostIDs, claimed, table.concat(out.jobs), flags, later, #mail > 0 and mail or nil }

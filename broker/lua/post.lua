@@ -10,7 +10,7 @@
 -- ARGV[4]  how many lists; then for each:
 --   pend name, how many jobs; for each: ID, stored job
 --
--- Returns {'OK', mail}: messages for names of ARGV[3], each after its name.
+-- Returns {'OK', mail}: messages for names of ARGV[3], each after its name, if any.
 -- {'STALE'}: an older number; nothing was changed. There are no
 -- looks before the writes, as elsewhere: if a write fails, those before it are undone.
 local RINGS = 64 -- in a longer list the bell has been rung often enough
@@ -69,4 +69,4 @@ for l = 1, lists do
   if lens[l] - n < RINGS then ring(pend) end
   at = at + 2 + 2 * n
 end
-return { 'OK', mail }
+return { 'OK', #mail > 0 and mail or nil }
