@@ -78,14 +78,7 @@ func (b *Broker) Resume(ctx context.Context, id task.RunID) (task.State, error) 
 	if err != nil {
 		return 0, err
 	}
-	var times int
-	err = b.retry(ctx, "resume", func() (err error) {
-		times, err = b.rdb.HGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "again").Int()
-		if errors.Is(err, redis.Nil) {
-			err = nil
-		}
-		return err
-	})
+	times, err := b.resumes(ctx, p, id)
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +106,11 @@ func (b *Broker) Pause(ctx context.Context, id task.RunID) (task.State, error) {
 	if err != nil {
 		return 0, err
 	}
-	a, err := b.ask(ctx, b.scripts.pause, p, id[:])
+	times, err := b.resumes(ctx, p, id)
+	if err != nil {
+		return 0, err
+	}
+	a, err := b.ask(ctx, b.scripts.pause, p, id[:], times)
 	if err == nil {
 		err = statusErr("pause", a.status)
 	}
@@ -124,6 +121,18 @@ func (b *Broker) Pause(ctx context.Context, id task.RunID) (task.State, error) {
 		return state, nil
 	}
 	return 0, b.missing(id)
+}
+
+// resumes returns how often a run was resumed.
+func (b *Broker) resumes(ctx context.Context, p int, id task.RunID) (times int, err error) {
+	err = b.retry(ctx, "resume", func() (err error) {
+		times, err = b.rdb.HGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "again").Int()
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		return err
+	})
+	return times, err
 }
 
 // runStates maps the states of runs.
@@ -137,7 +146,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	}
 	var got []any
 	err = b.retry(ctx, "run", func() (err error) {
-		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K", "paused").Result()
+		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K", "paused", "e").Result()
 		return err
 	})
 	if err != nil {
@@ -153,7 +162,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	n := func(i int) int { v, _ := strconv.Atoi(s[i]); return v }
 	r := task.RunRecord{
 		ID: id, Name: s[0], State: runStates[s[1]], Nodes: n(2),
-		Paused:  s[9] != "",
+		Paused: s[9] != "", Watched: s[10] != "",
 		Started: letterTime(uint64(n(3))), Finished: letterTime(uint64(n(4))),
 		Counts: map[task.State]int{task.Succeeded: n(5), task.Failed: n(6), task.Cancelled: n(7), task.Skipped: n(8)},
 	}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -152,7 +153,7 @@ func (j *mjob) differs(r *task.Record) string {
 		got.owner, want.owner = r.Lease.Session, j.owner
 	}
 	if j.state == task.Running || j.state == task.Succeeded || j.state == task.Failed {
-		got.started, want.started = r.Started.UnixMilli(), j.began
+		got.started, want.started = max(r.Started.UnixMilli(), 0), j.began
 	}
 	if j.state.Terminal() {
 		got.finished, want.finished = r.Finished.UnixMilli(), j.ended
@@ -188,6 +189,9 @@ func (k *machine) compareRun(run *mrun) {
 	state, counts := run.record()
 	if got.State != state || !maps.Equal(got.Counts, counts) || got.Nodes != run.size() {
 		k.fail("run %v is %v with %v, want %v with %v", run.id, got.State, got.Counts, state, counts)
+	}
+	if run.watched && !k.m.lazy {
+		k.compareEvents(run)
 	}
 }
 
@@ -286,4 +290,34 @@ func (k *machine) work(s *msession, done []task.Outcome) (next []task.Outcome) {
 		next = append(next, k.success(j.Lease))
 	}
 	return next
+}
+
+// compareEvents builds the states of the nodes of a run from its events.
+func (k *machine) compareEvents(run *mrun) {
+	states, runState, seq := map[int]task.State{}, task.State(0), uint64(0)
+	for {
+		es, err := k.b.Events(k.ctx, run.id, seq)
+		k.must(err)
+		for _, e := range es {
+			if seq++; e.Seq != seq {
+				k.fail("event %d of run %v comes after %d", e.Seq, run.id, seq-1)
+			}
+			if e.OfRun() {
+				runState = e.State
+			} else {
+				states[e.Node] = e.State
+			}
+		}
+		if len(es) == 0 {
+			break
+		}
+	}
+	if want, _ := run.record(); runState != want {
+		k.fail("by its events run %v is %v, want %v", run.id, runState, want)
+	}
+	for _, j := range slices.Concat(run.nodes, run.kin) {
+		if got := cmp.Or(states[j.node], task.Blocked); got != j.state {
+			k.fail("by the events of its run %v is %v, want %v", j.id, got, j.state)
+		}
+	}
 }

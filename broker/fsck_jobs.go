@@ -214,6 +214,9 @@ func (s *stored) checkPlaces(cfg FsckConfig) {
 		for range j.entries {
 			places = append(places, "listed")
 		}
+		if r := s.runs[id.Run()]; r != nil && r.aside[id.Number()] && len(places) == 0 {
+			places = append(places, "kept aside") // an older entry may be there, too
+		}
 		switch {
 		case len(places) == 0 && s.stopping(id): // who claims drops it, and the sweep ends it
 		case len(places) == 0:

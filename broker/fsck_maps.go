@@ -86,7 +86,7 @@ func (s *stored) checkMaps(key string, id task.RunID, r *storedRun, states []byt
 			switch {
 			case state == 'j' && !waits:
 				live++
-			case state == 'j' && k < m.next && !r.stop && m.ended == '-' && lined[m.base+k] != 1:
+			case state == 'j' && k < m.next && !r.stop && m.ended == '-':
 				s.brokenf(RuleRun, key, id.Node(m.base+k), "waits to begin, but its map is past it")
 			case state == 'S':
 				done, good = done+1, good+1

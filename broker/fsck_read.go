@@ -69,7 +69,7 @@ var keyKinds = map[string]keyKind{
 
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
-	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "idem:": {"string", depends},
+	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "events:": {"stream", depends}, "idem:": {"string", depends},
 }
 
 func newStored(b *Broker, p int) *stored {

@@ -26,7 +26,8 @@ type storedRun struct {
 	top    int // the first number that nobody has, once there are more
 	maps   map[int]*storedMap
 	blocks map[int]string
-	bad    bool // it cannot be judged
+	aside  map[int]bool // ready nodes that are in no list, since the run is paused
+	bad    bool         // it cannot be judged
 }
 
 // takeRest takes continuations: node, its state, the first chunk of its children
@@ -73,7 +74,7 @@ func (s *stored) takeRun(name string, items []any) {
 	if r == nil {
 		r = &storedRun{
 			counts: map[byte]int{}, taken: map[int]bool{}, waits: map[int]int{}, need: map[int]int{}, soft: map[int]int{},
-			kids: map[int]map[int]string{}, names: map[byte]string{}, maps: map[int]*storedMap{}, blocks: map[int]string{},
+			kids: map[int]map[int]string{}, names: map[byte]string{}, maps: map[int]*storedMap{}, blocks: map[int]string{}, aside: map[int]bool{},
 		}
 		s.runs[id] = r
 	}
@@ -100,7 +101,12 @@ func (r *storedRun) set(f, v string) bool {
 		return v == "F" || v == "C"
 	case f == "d":
 		return v != ""
-	case f == "keep" || f == "paused" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
+	case f == "y":
+		for y := v; len(y) >= 6; y = y[6:] {
+			r.aside[place(y)] = true
+		}
+		return v != "" && len(v)%6 == 0
+	case f == "keep" || f == "paused" || f == "e" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
 		return count
 	case f == "w":
 		r.flying = n
@@ -199,6 +205,9 @@ func (s *stored) checkRuns() {
 		}
 		ended := r.state != "a" && r.state != "r"
 		s.checkExpiry(key, id, s.keys["run:"][string(id[:])], ended, id.Class())
+		if info, ok := s.keys["events:"][string(id[:])]; ok {
+			s.checkExpiry("events:"+string(id[:]), id, info, ended, id.Class())
+		}
 		if info, ok := s.keys["res:"][bucket]; ok {
 			s.checkExpiry("res:"+bucket, id, info, ended, id.Class())
 		}

@@ -438,6 +438,8 @@ func (k *machine) submit() {
 	run := &mrun{id: id}
 	plan := task.Plan{Name: "plan", KeepGoing: k.m.lazy || k.one(2)}
 	run.keep = plan.KeepGoing
+	run.watched = k.below(2) == 1
+	plan.Events = run.watched
 	for i := range 1 + k.below(6) {
 		j := k.spec()
 		j.id, j.run, j.node = id.Node(i), run, i
@@ -780,6 +782,12 @@ func (k *machine) resumeRun(run *mrun) {
 	switch {
 	case before == task.Running && run.paused:
 		run.paused = false
+		for _, j := range run.aside {
+			if j.state == task.Ready {
+				k.m.later = append(k.m.later, j)
+			}
+		}
+		run.aside = nil
 		k.m.grown = append(k.m.grown, run)
 		k.m.settle(nil)
 	case before == task.Failed || before == task.Cancelled:
@@ -998,7 +1006,7 @@ func (k *machine) replay() {
 		want = "GONE"
 	case c.what == "exchange" && c.number < s.numbers[c.fetcher], (c.what == "post" || c.what == "admit") && !k.lastPost(c):
 		want = "STALE"
-	case c.what == "resume": // it says how the run stands now
+	case c.what == "resume", c.what == "pause": // it says how the run stands now
 	case c.what != "exchange":
 		if !reflect.DeepEqual(got, c.reply) {
 			k.fail("%s, replayed, answers %q, it was %q", c.what, got, c.reply)

@@ -56,7 +56,7 @@ func (m *model) expand(j *mjob, w *task.Width) bool {
 		m.end(j, task.Succeeded)
 		return true
 	}
-	j.state = task.Blocked
+	j.state, j.began = task.Blocked, 0 // a map has no attempt that ends with it
 	o := j.over
 	o.base, o.width, o.parallel, o.allow, o.some = (j.run.top+255)/256*256, w.N, w.MaxParallel, w.MaxFailures, w.Some
 	if o.parallel == 0 {
@@ -212,8 +212,8 @@ func (k *machine) pause() {
 	k.past = append(k.past, pastCall{what: "pause", args: k.n.rec.args, reply: k.n.rec.reply})
 }
 
-// park puts those nodes of paused runs back in line that a claim has come upon: which
-// these are is its own affair. They stand before all others.
+// park keeps those nodes of paused runs aside that a claim has come upon: which these are
+// is its own affair.
 func (k *machine) park() {
 	var d *dump
 	for _, run := range k.runs {
@@ -223,16 +223,14 @@ func (k *machine) park() {
 		if d == nil {
 			d = k.dump()
 		}
-		var front []*mjob
-		for _, e := range d.items("line:" + string(run.id[:])) {
+		run.aside = nil
+		for y := d.fields("run:" + string(run.id[:]))["y"]; len(y) >= 6; y = y[6:] {
 			for _, j := range slices.Concat(run.nodes, run.kin) {
-				if j.node == place(e) && j.state == task.Ready {
+				if j.node == place(y) && j.state == task.Ready && j.epoch == uint32(place(y[3:])) {
 					k.m.unlist(j)
-					j.state, j.lane, j.suspect = task.Blocked, j.first, false
-					front = append(front, j)
+					run.aside = append(run.aside, j)
 				}
 			}
 		}
-		run.line = append(front, run.line...)
 	}
 }

@@ -80,6 +80,8 @@ type mrun struct {
 	stopped   bool
 	cancelled bool
 	paused    bool
+	watched   bool
+	aside     []*mjob // ready, but in no list, since the run is paused
 	ahead     []*mjob // released by this move while there was no place
 	line      []*mjob // those that wait for a place among those that have started
 	kin       []*mjob // children of maps that have begun

@@ -110,6 +110,9 @@ table.sort(names)
 for _, k in ipairs(names) do
   local t, items = redis.call('TYPE', k).ok, nil
   if t == 'string' then items = { redis.call('GET', k) }
+  elseif t == 'stream' then
+    items = {}
+    for _, e in ipairs(redis.call('XRANGE', k, '-', '+')) do items[#items + 1] = e[1] .. e[2][2] .. e[2][4] end
   elseif t == 'list' then items = redis.call('LRANGE', k, 0, -1)
   elseif t == 'set' then items = redis.call('SMEMBERS', k) table.sort(items)
   elseif t == 'zset' then items = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES')

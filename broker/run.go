@@ -22,7 +22,7 @@ import (
 //	ACL SETUSER mlq on >SECRET ~mlq:NS:meta ~mlq:{NS:* resetchannels &mlq:{NS:* -@all
 //	  +info +time +select +ping +eval +evalsha +subscribe +unsubscribe +publish
 //	  +del +exists +get +set +pexpire +hdel +hexists +hget +hgetall +hincrby +hlen +hmget
-//	  +hscan +hset +hsetnx +llen +lpop +lpush +persist +rpop +rpush +sadd +scard +smembers +spop
+//	  +hscan +hset +hsetnx +llen +lpop +lpush +persist +rpop +rpush +sadd +scard +smembers +spop +xadd +xrange
 //	  +srandmember +srem +zadd +zcard +zrange +zrangebyscore +zrank +zrem
 //	  +zremrangebyscore +zscore
 //

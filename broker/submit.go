@@ -109,6 +109,9 @@ func (b *Broker) parts(id task.RunID, nonce string, plan *task.Plan) ([][]any, e
 	if plan.KeepGoing {
 		l.field("keep", 1)
 	}
+	if plan.Events {
+		l.field("e", 0)
+	}
 	if l.ms = plan.Deadline.Milliseconds(); plan.Deadline > 0 {
 		l.ms = max(l.ms, 1)
 		tail, err := deadlineTail(plan.Deadline)

@@ -18,6 +18,10 @@ func (f runOption) run(p *task.Plan) { f(p) }
 // at the first failure that no other node accepts.
 func KeepGoing() RunOption { return runOption(func(p *task.Plan) { p.KeepGoing = true }) }
 
+// Events keeps what becomes of the nodes of the run as a stream of events, which
+// [task.Run.Events] gives; without it there is none.
+func Events() RunOption { return runOption(func(p *task.Plan) { p.Events = true }) }
+
 // Deadline bounds the whole run: when it has taken d since its submission, it stops
 // and fails. Zero, the default, means as long as it takes; the most is [task.MaxDelay].
 func Deadline(d time.Duration) RunOption { return runOption(func(p *task.Plan) { p.Deadline = d }) }

@@ -76,7 +76,7 @@ func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
 		}
 	}
 	h.Write([]byte(p.Name))
-	fmt.Fprintf(h, " %t %d", p.KeepGoing, p.Deadline)
+	fmt.Fprintf(h, " %t %t %d", p.KeepGoing, p.Events, p.Deadline)
 	if !p.ID.IsZero() {
 		return p, nil
 	}

@@ -248,6 +248,8 @@ func (f *fake) Run(context.Context, task.RunID) (task.RunRecord, error) {
 
 func (f *fake) Resume(context.Context, task.RunID) (task.State, error) { return task.Running, nil }
 
+func (f *fake) Events(context.Context, task.RunID, uint64) ([]task.Event, error) { return nil, nil }
+
 func (f *fake) Pause(context.Context, task.RunID) (task.State, error) { return task.Running, nil }
 
 func (f *fake) finish(j *fakeJob, s task.State, o task.Outcome) {

@@ -62,6 +62,11 @@ func (a *attempt) Run(ctx context.Context, id task.RunID) (task.RunRecord, error
 	return a.w.b.Run(ctx, id)
 }
 
+// Events implements [task.Port].
+func (a *attempt) Events(ctx context.Context, id task.RunID, after uint64) ([]task.Event, error) {
+	return a.w.b.Events(ctx, id, after)
+}
+
 // Pause implements [task.Port].
 func (a *attempt) Pause(ctx context.Context, id task.RunID) (task.State, error) {
 	return a.w.b.Pause(ctx, id)

@@ -32,6 +32,9 @@ type Runs interface {
 	Submit(ctx context.Context, p Plan) (RunID, error)
 	// Run returns what is known of a run; [ErrUnknown] or [ErrExpired] if nothing is.
 	Run(ctx context.Context, id RunID) (RunRecord, error)
+	// Events returns the next events of a run after the one with that number, a bounded
+	// number of them; none if there are none yet, or it keeps none.
+	Events(ctx context.Context, id RunID, after uint64) ([]Event, error)
 	// Pause keeps what has not started of a run from starting, until Resume.
 	Pause(ctx context.Context, id RunID) (State, error)
 	// Resume lets a run that has failed or was cancelled go on from where it was, and

@@ -87,6 +87,8 @@ func (p *fakePort) Run(_ context.Context, id RunID) (RunRecord, error) {
 	return RunRecord{ID: id, State: Running, Nodes: 4, Counts: map[State]int{Succeeded: 1, Ready: 2}}, p.err
 }
 
+func (p *fakePort) Events(context.Context, RunID, uint64) ([]Event, error) { return nil, p.err }
+
 func (p *fakePort) Pause(context.Context, RunID) (State, error) { return Running, p.err }
 
 func (p *fakePort) Resume(_ context.Context, id RunID) (State, error) {

@@ -74,6 +74,9 @@ type Plan struct {
 	// stops at the first failure that no other node accepts: nothing new starts, and
 	// what runs is told.
 	KeepGoing bool
+	// Events keeps what becomes of the nodes as a stream; see [Run.Events]. It costs some
+	// microseconds and 100 bytes for each step of the run that ends, starts or claims nodes.
+	Events bool
 	// Deadline is how long the run may take, from its submission; then it stops and
 	// fails. Zero means as long as it takes.
 	Deadline time.Duration
@@ -225,6 +228,7 @@ type RunRecord struct {
 	Name     string
 	State    State // Running, Succeeded, Failed or Cancelled
 	Paused   bool  // nothing new starts
+	Watched  bool  // it keeps events
 	Nodes    int
 	Counts   map[State]int // of nodes that have ended, by how
 	Started  time.Time

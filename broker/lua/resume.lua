@@ -26,16 +26,25 @@ call('HLEN', T .. 'res:' .. bucketOf(R))
 call('LLEN', T .. 'line:' .. R)
 call('HDEL', key, 'paused')
 if live then
+  local y = call('HGET', key, 'y') or ''
+  call('HDEL', key, 'y')
+  for i = 1, #y - 5, 6 do
+    local id, epoch = nodeOf(R, sub(y, i, i + 2)), sub(y, i + 3, i + 5)
+    local v = call('HGET', T .. 'jobs', id)
+    if sound(v) and byte(v, 6) < DEAD and sub(v, 7, 9) == epoch then push(pendOf(v), entry(id, epoch), 'later') end
+  end
   call('HSET', key, 'again', ARGV[2])
   worklist[1] = { id = R, state = 'L', chunk = 0 }
 else
-  call('HDEL', key, 'stop', 'f', 'end', 'd')
+  call('HDEL', key, 'stop', 'f', 'end', 'd', 'y')
   call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
   call('PERSIST', key)
   call('PERSIST', T .. 'res:' .. bucketOf(R))
+  call('PERSIST', T .. 'events:' .. R)
   call('DEL', T .. 'line:' .. R)
   worklist[1] = { id = R, state = 'R', chunk = tonumber(ARGV[2]) % 16777216 }
 end
+say(runAt(R), 'a')
 settle()
 flushEnds()
 flushPushes()

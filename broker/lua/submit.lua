@@ -44,7 +44,7 @@ local last, small = ARGV[4] == '1', ARGV[4] == '1' and part == 0
 local time = now()
 for i = 8, 7 + 2 * fields, ROOM do call('HSET', key, unpack(ARGV, i, math.min(i + ROOM - 1, 7 + 2 * fields))) end
 call('HSET', key, 'nonce', ARGV[2], 'state', last and 'a' or '-', 'begun', int(time), 'parts', part + 1)
-local w, line, names = 0, {}, {}
+local w, line, names, begun = 0, {}, {}, {}
 for i = at + 1, at + 5 * nodes, 5 do
   local id, pend, name = ARGV[i], ARGV[i + 2], ARGV[i + 4]
   stored[#stored + 1], stored[#stored + 2] = id, ARGV[i + 1]
@@ -53,6 +53,7 @@ for i = at + 1, at + 5 * nodes, 5 do
     if small then count(queueOf(pend), 'b', 1) end
   elseif small and w < WINDOW then
     w = w + 1
+    begun[#begun + 1] = sub(id, 12, 14)
     push(pend, id)
   else
     if small then count(queueOf(pend), 'b', 1) end
@@ -85,8 +86,10 @@ else
   local r = runAt(R)
   set(r, 'w', w)
   set(r, 'l', call('LLEN', T .. 'line:' .. R))
+  say(r, 'a')
+  for i = 1, #begun do say(r, 'r', begun[i]) end
   fill(r)
-  call('HSET', key, 'w', int(r.w), 'l', int(r.l))
+  flushRuns()
 end
 flushPushes()
 ringPushed(false)

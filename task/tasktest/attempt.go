@@ -241,6 +241,12 @@ func (j *job) state() task.State {
 	}
 }
 
+// Events implements [task.Port]: nothing happens to a run in a test.
+func (a *attempt) Events(ctx context.Context, id task.RunID, _ uint64) ([]task.Event, error) {
+	_, err := a.Run(ctx, id)
+	return nil, err
+}
+
 // Pause implements [task.Port]: nothing of a run runs in a test by itself, so there is
 // nothing to pause.
 func (a *attempt) Pause(ctx context.Context, id task.RunID) (task.State, error) {

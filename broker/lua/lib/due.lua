@@ -10,6 +10,7 @@ local function due(limit)
       if r.stop ~= 'C' then call('HSETNX', r.key, 'f', call('HGET', r.key, 'd') or '\0') end
       stopRun(r, 'F')
     elseif pend ~= '' then
+      if kind(id) == 1 then say(runAt(runOf(id)), 'r', sub(id, 12, 14)) end
       push(pend, entry(id, epoch))
       count(queueOf(pend), 's', -1)
     end

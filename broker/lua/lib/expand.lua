@@ -22,6 +22,7 @@ local function expand(id, v, own, session, e)
   set(r, 'top', base + width)
   set(r, 'n', r.n + width)
   set(r, 'w', r.w - 1)
+  say(r, 'm', number)
   r.maps = r.maps or {}
   r.maps[number] = m
   call('HSET', r.key, 'p' .. number, '1')

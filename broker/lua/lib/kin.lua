@@ -34,12 +34,6 @@ local function mark(r, m)
   r.mapped[m.number] = m
 end
 
--- land(r, m, n): a child of a map goes back to the line, or comes from there.
-local function land(r, m, n)
-  m.live = m.live + (n or -1)
-  mark(r, m)
-end
-
 -- flushMaps(r): writes what has changed of the maps of a run.
 local function flushMaps(r)
   for number, m in pairs(r.mapped or {}) do

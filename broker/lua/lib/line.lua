@@ -18,13 +18,12 @@ local function release(r, number, name)
   if not pend then return end
   names[r.key .. name] = pend
   if call('HDEL', r.key, 'p' .. number) == 0 then return end
-  local m = r.top and kin.mapOf(r, number)
-  if m then kin.land(r, m, 1) end
   set(r, 'w', r.w + 1)
   count(queueOf(pend), 'b', -1)
   local id = nodeOf(r.R, number)
   local epoch = EPOCH0
   if r.again then epoch = sub(call('HGET', T .. 'jobs', id) or '', 7, 9) end -- else it never ran
+  say(r, 'r', number)
   push(pend, entry(id, epoch), 'later')
 end
 

@@ -50,6 +50,7 @@ local function mint(r, number)
       begun = false
     end
     if begun then
+      say(r, 'r', sub(child, 12, 14))
       set(r, 'w', r.w + 1)
       m.live = m.live + 1
     end

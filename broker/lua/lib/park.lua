@@ -1,35 +1,28 @@
--- park: nodes that stand in the common lists and must not start.
+-- park: nodes that stand in the common lists and must not start. Those of a paused run
+-- stay ready, but stand in its field y instead, number (3) and epoch (3) each.
 
--- park(r, id, v): a node of a paused run goes back to its place in the run's line.
+-- park(r, id, v): keeps a node of a paused run aside.
 local function park(r, id, v)
-  local number, name, pend = sub(id, 12, 14), listOf(r, v)
-  if not name then return end
-  local f = byte(v, 6)
-  if pend ~= pendOf(v) then -- it was a suspect, and may show it anew
-    call('HSET', T .. 'jobs', id, sub(v, 1, 5) .. char(f % SUSPECT + (has(f, HIST) and HIST or 0)) .. sub(v, 7, 15) .. pend .. sub(v, 16 + #pend))
-  end
-  call('HSET', r.key, 'p' .. number, '00')
-  if not r.again then set(r, 'again', '0') end -- it may have an epoch, see release
-  local m = r.top and kin.mapOf(r, number)
-  if m then kin.land(r, m) end
-  set(r, 'w', r.w - 1)
-  set(r, 'l', r.l + 1)
-  count(queueOf(pend), 'b', 1)
-  r.ahead = r.ahead or {}
-  r.ahead[#r.ahead + 1] = number .. name
+  set(r, 'w', r.w) -- flushClaims looks at it
+  r.aside = r.aside or {}
+  r.aside[#r.aside + 1] = sub(id, 12, 14) .. sub(v, 7, 9)
 end
 
--- halted(id, v): a node of a run that was stopped or paused: it must not start now.
+-- halted(id, v): a node of a run that was stopped or paused: it must not start now. One
+-- of another run is claimed.
 local function halted(id, v)
   local r = runAt(runOf(id))
   if not r then return false end
   if r.stop or r.top and kin.barred(r, id) then return true end
-  if r.paused then park(r, id, v) end
+  if r.paused then park(r, id, v) else say(r, 'a', sub(id, 12, 14)) end
   return r.paused
 end
 
--- flushParked(): writes who was parked.
-local function flushParked()
-  for _, r in ipairs(touched) do queueUp(r) end
+-- flushClaims(): writes who was kept aside, and who was claimed of runs that are watched.
+local function flushClaims()
+  for _, r in ipairs(touched) do
+    if r.aside then call('HSET', r.key, 'y', (call('HGET', r.key, 'y') or '') .. table.concat(r.aside)) end
+    r.aside = nil
+  end
   flushRuns()
 end

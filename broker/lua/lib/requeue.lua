@@ -10,6 +10,11 @@ local function again(v, failed, lost, alone, flags, lane)
   return new, epoch, sub(pend, 1, -2) .. lane
 end
 
+-- tellRun(id, letter): a node waits again.
+local function tellRun(id, letter)
+  if kind(id) == 1 then say(runAt(runOf(id)), letter, sub(id, 12, 14)) end
+end
+
 -- wait(id, v, failed, delay): from running to scheduled, or to ready at the end
 -- of its line where there is no delay.
 local function wait(id, v, failed, delay, tail)
@@ -23,6 +28,7 @@ local function wait(id, v, failed, delay, tail)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
+  tellRun(id, delay > 0 and 'w' or 'r')
   if delay > 0 then
     count(queueOf(pend), 's', 1)
     call('ZADD', T .. 'delayed', time + delay, id .. epoch .. pend)
@@ -38,6 +44,7 @@ local function giveBack(id, v)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
+  tellRun(id, 'r')
   push(pend, entry(id, epoch), 'first')
 end
 
@@ -62,6 +69,7 @@ local function lose(id, v, own, poison, tail)
   changed[#changed + 1] = id
   changed[#changed + 1] = new
   count(queueOf(pend), 'a', -1)
+  tellRun(id, 'r')
   push(line, entry(id, epoch), 'first')
   return false
 end

@@ -62,6 +62,7 @@ local function reset(r, i)
   count(queueOf(pend), state, -1)
   count(queueOf(pend), 'b', 1)
   set(r, state, r[state] - 1)
+  say(r, 'b', be(i, 3))
   if r.top then kin.reopen(r, i) end
 end
 

@@ -4,10 +4,10 @@
 -- lists, delayed or running), l how many wait in line:<R> for a place among those;
 -- state, begun, end, name, nonce; f the tail of the first failure, d that of a deadline
 -- that has passed; stop once nothing new may start: F after a failure, C cancelled;
--- keep: a failure does not stop it; paused: nothing new starts, for now; again, turn, rn, rc see lib/revive.lua. Of a node: p<node>
+-- e: how many events there were, if it is watched; keep: a failure does not stop it; paused: nothing new starts, for now, and y has who was to, see lib/park.lua; again, turn, rn, rc see lib/revive.lua. Of a node: p<node>
 -- what it waits for, o<node>, a<node>, t<node> if all its children take its failure, k<node><chunk> its children, see
 -- lib/follow.lua; q<byte> the pend names; top, m<node>, b<block>, g<node> see lib/kin.lua.
-local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn', 'top', 'nodes', 'paused' }
+local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn', 'top', 'nodes', 'paused', 'e' }
 local runs, touched = {}, {}
 local kin, maps -- the functions for maps, and what makes them once a run has one
 
@@ -23,7 +23,7 @@ local function runAt(R)
   if r ~= nil then return r end
   local key = T .. 'run:' .. R
   local got = pcall('HMGET', key, unpack(FIELDS))
-  r = { R = R, key = key, stop = got[8], keep = got[9], resuming = got[10] == 'r', again = got[11], paused = got[15],
+  r = { R = R, key = key, stop = got[8], keep = got[9], resuming = got[10] == 'r', again = got[11], paused = got[15], e = tonumber(got[16] or ''),
     turn = (tonumber(got[12] or 0) or 0) % 16777216, dirty = {} }
   for i = 1, 7 do r[FIELDS[i]] = tonumber((string.match(got[i] or (i ~= 5 and '0' or ''), '^%d+$'))) end
   if not (r.S and r.F and r.C and r.K and r.n and r.w and r.l) or got[10] ~= 'a' and got[10] ~= 'r' or
@@ -41,6 +41,24 @@ local function set(r, field, value)
   r[field], r.dirty[field] = value, true
 end
 
+-- say(r, letter, number): an event of a run that is watched: what a node is from now on, a
+-- state's letter, r ready, w waiting for its time, m a map with children; or the run
+-- itself, without a number. Those of one script are one entry of events:<R>, whose ID is the
+-- number of the last of them, which is e.
+local RUN, MAXEVENTS = '\255\255\255', '10000'
+local function say(r, letter, number)
+  if not r or not r.e then return end
+  set(r, 'e', r.e + 1)
+  r.said = r.said or {}
+  r.said[#r.said + 1] = letter .. (number or RUN)
+end
+
+local function flushEvents(r)
+  if not r.said then return end
+  pcall('XADD', T .. 'events:' .. r.R, 'MAXLEN', '~', MAXEVENTS, int(r.e) .. '-0', 't', int(now()), 's', table.concat(r.said))
+  r.said = nil
+end
+
 -- flushRuns(): writes what has changed of runs.
 local function flushRuns()
   for _, r in ipairs(touched) do
@@ -51,6 +69,7 @@ local function flushRuns()
     end
     call('HSET', r.key, unpack(args))
     r.dirty = {}
+    flushEvents(r)
     if r.top then kin.flushMaps(r) end
   end
   touched = {}

@@ -6,6 +6,7 @@ local SWEEP = 64 -- nodes of a stopped run that are ended at once
 local function stopRun(r, why)
   if r.stop then return end
   set(r, 'stop', why)
+  say(r, 'X')
   worklist[#worklist + 1] = { id = r.R, state = 'X', chunk = 0 }
 end
 
@@ -20,10 +21,12 @@ local function endRun(r)
   if r.l > 0 then pcall('DEL', T .. 'line:' .. r.R) end
   if r.l > 0 then set(r, 'l', 0) end
   r.ahead = nil
+  say(r, state)
   announce(r.R, state, f or '\0')
   local class = byte(r.R, 7) % 16
   if class > 0 then
     call('PEXPIRE', r.key, KEEP[class])
+    if r.e then call('PEXPIRE', T .. 'events:' .. r.R, KEEP[class]) end
     over[#over + 1] = bucketOf(r.R)
   end
 end
@@ -32,6 +35,7 @@ end
 -- and the last node ends it.
 local function tally(r, node)
   set(r, node.state, r[node.state] + 1)
+  say(r, node.state, sub(node.id, 12, 14))
   if node.flew then set(r, 'w', r.w - 1) end
   if r.top and kin.fell(r, node) then
     -- its map decides what follows
