@@ -66,7 +66,8 @@ local function reset(r, i)
   if r.top then kin.reopen(r, i) end
 end
 
--- go(r, i): a node that waits for nothing stands in line; one that has ended is followed.
+-- go(r, i): a node that waits for nothing stands in line; one that has ended is followed, but
+-- for one that was skipped by an earlier step of this resume, which has been.
 local function go(r, i)
   if r.top and kin.revived(r, i) then return end
   local waits = call('HGET', r.key, 'p' .. be(i, 3))
@@ -78,7 +79,7 @@ local function go(r, i)
   elseif state == 'S' then
     local _, tail = past(v, rest)
     worklist[#worklist + 1] = { id = id, state = truth(tail), chunk = 0, counted = true }
-  else -- its dead letter was deleted: it stays failed
+  elseif not state then -- its dead letter was deleted: it stays failed
     if call('HEXISTS', r.key, 't' .. be(i, 3)) == 0 then call('HSETNX', r.key, 'f', '\0') end
     worklist[#worklist + 1] = { id = id, state = 'F', chunk = 0, counted = true }
   end
