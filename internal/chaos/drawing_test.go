@@ -12,15 +12,17 @@ import (
 type drawing struct {
 	vertices []vertex
 	keep     bool // a failure does not stop the run
+	rarely   int  // one in so many vertices is a list, and more are maps
 }
 
 // vertex is a node of a drawing.
 type vertex struct {
-	do      string // a name of a task: stir, coin or pass
+	do      string // a name of a task: stir, coin, pass, list, map or fold
 	ties    []tie  // in the order in which the vertex takes what they bring
 	atLeast int
 	fails   int   // so many attempts fail
 	end     ended // and then it ends so
+	lists   mapping
 }
 
 // tie is an edge.
@@ -28,6 +30,7 @@ type tie struct {
 	from   int
 	accept task.Accept
 	data   bool // the result is taken; else it is only waited for
+	list   bool // the result is the list that a map runs over, or a part of it
 }
 
 // ended is how a vertex ends that has begun.
@@ -60,7 +63,10 @@ func size(r *rand.Rand, mayBeHuge bool) int {
 
 // draw draws a graph of n vertices and a sink.
 func draw(r *rand.Rand, n int) *drawing {
-	d := &drawing{keep: r.IntN(4) > 0}
+	d := &drawing{keep: r.IntN(4) > 0, rarely: 4}
+	if n > largest {
+		d.rarely = 40
+	}
 	for range n {
 		d.vertices = append(d.vertices, d.vertex(r))
 	}
@@ -70,7 +76,12 @@ func draw(r *rand.Rand, n int) *drawing {
 
 func (d *drawing) vertex(r *rand.Rand) vertex {
 	v := vertex{do: "stir"}
-	if r.IntN(5) == 0 {
+	switch kind := r.IntN(d.rarely * 5 / 2); {
+	case kind == 0:
+		v.do, v.lists = "list", mapping{bound: bounds[r.IntN(len(bounds))]}
+	case kind <= 2 && d.maps(r, &v):
+		return v
+	case r.IntN(5) == 0:
 		v.do = "coin"
 	}
 	for range min(r.IntN(maxTies+1), r.IntN(maxTies+1), len(d.vertices)) {
@@ -81,12 +92,16 @@ func (d *drawing) vertex(r *rand.Rand) vertex {
 	if len(v.ties) > 1 && r.IntN(12) == 0 {
 		for i := range v.ties {
 			v.ties[i].accept = task.AcceptAny
+			v.ties[i].data = v.ties[i].data && d.vertices[v.ties[i].from].gives() == aMade
 		}
 		v.do, v.atLeast = "stir", 1+r.IntN(len(v.parents()))
 		return v
 	}
-	if len(v.ties) > 0 && v.ties[0].data && v.ties[0].accept == task.AcceptSuccess && r.IntN(4) == 0 {
-		v.do, v.ties[0].data = "pass", true
+	if len(v.ties) > 0 && v.do != "list" && v.ties[0].data && v.ties[0].accept == task.AcceptSuccess && r.IntN(4) == 0 {
+		v.do = "fold"
+		if d.vertices[v.ties[0].from].gives() == aMade {
+			v.do = "pass"
+		}
 		for i := range v.ties[1:] {
 			v.ties[i+1].data = false
 		}
@@ -163,7 +178,7 @@ func (d *drawing) sink() {
 	taken := make([]bool, len(d.vertices))
 	for i := range d.vertices {
 		for _, t := range d.vertices[i].ties {
-			taken[t.from] = taken[t.from] || t.data
+			taken[t.from] = taken[t.from] || t.data || t.list
 		}
 	}
 	v := vertex{do: "stir"}

@@ -16,9 +16,13 @@ import (
 // a queue, a script or a clock.
 type fact struct {
 	state    task.State
+	gives    gives
 	sum      uint64
-	failures []string // of attempts that failed, in order
+	failures []string // of attempts that failed, in order; of a map, of its children, one of which it has
 	begun    bool
+	text     string // what it gives to others, if it has succeeded
+	kids     []fact // the elements of a list, the children of a map
+	short    bool   // of a map: it may end before all of its children have
 }
 
 // expect returns what must become of all vertices, in order.
@@ -26,10 +30,12 @@ func (d *drawing) expect() []fact {
 	fs := make([]fact, len(d.vertices))
 	for i := range d.vertices {
 		v := &d.vertices[i]
+		fs[i].gives = v.gives()
 		if f := &fs[i]; !v.begins(fs) {
 			f.state = task.Skipped
+		} else if f.begun = true; v.do == "map" {
+			v.expectMap(i, f, fs, d.keep)
 		} else {
-			f.begun = true
 			f.sum = v.sum(i, fs)
 			v.endAs(i, f)
 		}
@@ -74,25 +80,32 @@ func (v *vertex) sum(i int, fs []fact) uint64 {
 	if v.atLeast > 0 {
 		return m.sum() // which of its inputs it finds is left to chance
 	}
-	for _, a := range []task.Accept{task.AcceptSuccess, task.AcceptSkip, task.AcceptAny} {
-		for _, t := range v.ties {
-			if t.data && t.accept == a {
-				m.add(fs[t.from].token())
+	v.mixTies(m, fs)
+	return m.sum()
+}
+
+// mixTies adds what v takes of others.
+func (v *vertex) mixTies(m mix, fs []fact) {
+	for g := aMade; g <= aSome; g++ {
+		for _, a := range []task.Accept{task.AcceptSuccess, task.AcceptSkip, task.AcceptAny} {
+			for _, t := range v.ties {
+				if t.data && t.accept == a && fs[t.from].gives == g {
+					m.add(fs[t.from].token())
+				}
 			}
 		}
 	}
-	return m.sum()
 }
 
 // token is what a vertex gives to those who take its result.
 func (f *fact) token() string {
-	switch f.state {
-	case task.Succeeded:
-		return token(f.state, made{Sum: f.sum, Pad: pad(f.sum)}, "")
-	case task.Failed:
-		return token(f.state, made{}, f.failures[len(f.failures)-1])
+	switch {
+	case f.state == task.Succeeded:
+		return token(f.state, f.text, "")
+	case f.state == task.Failed && f.gives == aMade:
+		return token(f.state, "", f.failures[len(f.failures)-1])
 	default:
-		return token(f.state, made{}, "")
+		return token(f.state, "", "") // that of a list that has failed is left to chance
 	}
 }
 
@@ -103,6 +116,7 @@ func (v *vertex) endAs(i int, f *fact) {
 	switch v.end {
 	case well:
 		f.state = task.Succeeded
+		v.give(f)
 	case exhausted:
 		f.state = task.Failed
 	case hopeless:
@@ -124,10 +138,18 @@ func (d *drawing) expectRun(fs []fact) (task.State, []string) {
 		case task.Cancelled:
 			state = task.Cancelled
 		case task.Failed:
-			if !d.taken(i) {
+			if d.taken(i) {
+				break
+			}
+			if d.vertices[i].do != "map" {
 				messages = append(messages, fs[i].failures[len(fs[i].failures)-1])
+			} else {
+				messages = append(messages, fs[i].failures...)
 			}
 		default:
+		}
+		if d.vertices[i].do == "map" && slices.ContainsFunc(fs[i].kids, func(k fact) bool { return k.state == task.Cancelled }) {
+			state = task.Cancelled
 		}
 	}
 	if messages != nil {
@@ -182,8 +204,19 @@ func pad(sum uint64) []byte {
 	return slices.Repeat([]byte{byte(sum >> 8)}, 3000)
 }
 
-func token(s task.State, m made, message string) string {
-	return fmt.Sprintf("%v %x %x %s", s, m.Sum, m.Pad, message)
+func token(s task.State, text, message string) string {
+	return fmt.Sprintf("%v %s %s", s, text, message)
+}
+
+func madeText(m made) string { return fmt.Sprintf("%x %x", m.Sum, m.Pad) }
+
+// listText is what a list says, of the texts or tokens of its elements.
+func listText(of []string) string {
+	m := newMix(len(of))
+	for _, s := range of {
+		m.add(s)
+	}
+	return fmt.Sprintf("list of %d, %x", len(of), m.sum())
 }
 
 func complaint(i, attempt int) string { return fmt.Sprintf("vertex %d, attempt %d", i, attempt) }
@@ -213,7 +246,7 @@ func TestDrawingsHaveEveryKindOfVertexAndEnd(t *testing.T) {
 		}
 	}
 	for a := task.AcceptSuccess; a <= task.AcceptFalse; a++ {
-		if ties[a] < 200 {
+		if ties[a] < 100 {
 			t.Errorf("%d edges accept %v, want more: %v", ties[a], a, ties)
 		}
 	}

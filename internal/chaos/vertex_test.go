@@ -24,9 +24,41 @@ type stirred struct {
 	Fails   int
 	End     ended
 	AtLeast int
-	Sure    []task.Ref[made]
-	Maybe   []task.Ref[task.Opt[made]]
-	Ends    []task.Ref[task.Result[made]]
+	Bound   int // of a list
+	Of      taken[made]
+	Lists   taken[[]made]
+	Somes   taken[[]task.Result[made]]
+}
+
+// taken is what a vertex takes of others.
+type taken[T any] struct {
+	Sure  []task.Ref[T]
+	Maybe []task.Ref[task.Opt[T]]
+	Ends  []task.Ref[task.Result[T]]
+}
+
+func (k *taken[T]) take(r task.Ref[T], a task.Accept) {
+	switch a {
+	case task.AcceptSuccess:
+		k.Sure = append(k.Sure, r)
+	case task.AcceptSkip:
+		k.Maybe = append(k.Maybe, task.OptOf(r))
+	default:
+		k.Ends = append(k.Ends, task.ResultOf(r))
+	}
+}
+
+// addTo adds what is taken; text is what a value says.
+func (k *taken[T]) addTo(ctx context.Context, m mix, text func(T) string) error {
+	sure := func(v T) string { return token(task.Succeeded, text(v), "") }
+	maybe := func(o task.Opt[T]) string {
+		if !o.OK {
+			return token(task.Skipped, "", "")
+		}
+		return sure(o.Value)
+	}
+	return errors.Join(addAll(ctx, m, k.Sure, sure), addAll(ctx, m, k.Maybe, maybe),
+		addAll(ctx, m, k.Ends, func(r task.Result[T]) string { return endToken(r, text) }))
 }
 
 var (
@@ -43,8 +75,12 @@ func doStir(ctx task.Context, in stirred) (made, error) {
 		return in.found(ctx)
 	}
 	m := newMix(in.Index)
-	err := errors.Join(addAll(ctx, m, in.Sure, sure), addAll(ctx, m, in.Maybe, maybe), addAll(ctx, m, in.Ends, anyEnd))
+	err := in.addTo(ctx, m)
 	return finished(ctx, m), err
+}
+
+func (in *stirred) addTo(ctx context.Context, m mix) error {
+	return errors.Join(in.Of.addTo(ctx, m, madeText), in.Lists.addTo(ctx, m, textOf), in.Somes.addTo(ctx, m, textOfSome))
 }
 
 func doCoin(ctx task.Context, in stirred) (bool, error) {
@@ -55,7 +91,7 @@ func doCoin(ctx task.Context, in stirred) (bool, error) {
 // doPass is given the result of its parent as it is.
 func doPass(ctx task.Context, in made) (made, error) {
 	m := newMix(ctx.Job().ID.Number())
-	m.add(sure(in))
+	m.add(token(task.Succeeded, madeText(in), ""))
 	return finished(ctx, m), dawdle(ctx, int(in.Sum%16))
 }
 
@@ -100,7 +136,7 @@ func dawdle(ctx context.Context, ms int) error {
 // found tells which inputs it finds; too few are an error that ends it for good.
 func (in *stirred) found(ctx task.Context) (made, error) {
 	out := finished(ctx, newMix(in.Index))
-	ends, err := task.Ended(ctx, in.Ends)
+	ends, err := task.Ended(ctx, in.Of.Ends)
 	if err != nil {
 		return out, err
 	}
@@ -121,27 +157,19 @@ func addAll[T any](ctx context.Context, m mix, rs []task.Ref[T], token func(T) s
 	return err
 }
 
-func sure(m made) string { return token(task.Succeeded, m, "") }
-
-func maybe(o task.Opt[made]) string {
-	if !o.OK {
-		return token(task.Skipped, made{}, "")
-	}
-	return sure(o.Value)
-}
-
-func anyEnd(r task.Result[made]) string {
+// endToken is the token of the end of a vertex, or of a child of a map.
+func endToken[T any](r task.Result[T], text func(T) string) string {
 	if r.Err == nil {
-		return sure(r.Value)
+		return token(task.Succeeded, text(r.Value), "")
 	}
 	je, ok := errors.AsType[*task.JobError](r.Err)
 	if !ok {
 		return r.Err.Error()
 	}
-	if je.State != task.Failed {
+	if _, single := any(r.Value).(made); !single || je.State != task.Failed {
 		je.Failure.Message = ""
 	}
-	return token(je.State, made{}, je.Failure.Message)
+	return token(je.State, "", je.Failure.Message)
 }
 
 // build makes the graph that d is the drawing of.
@@ -150,28 +178,16 @@ func (d *drawing) build() *graph.Graph {
 	if d.keep {
 		g = graph.New("drawn", graph.KeepGoing())
 	}
-	stirs, coins := make([]task.Ref[made], len(d.vertices)), make([]task.Ref[bool], len(d.vertices))
+	all := make([]refs, len(d.vertices))
 	for i := range d.vertices {
 		v := &d.vertices[i]
-		in := stirred{Index: i, Fails: v.fails, End: v.end, AtLeast: v.atLeast}
+		in := stirred{Index: i, Fails: v.fails, End: v.end, AtLeast: v.atLeast, Bound: v.lists.bound}
 		opts := []graph.Option{graph.Name(fmt.Sprint("v", i))}
 		for _, t := range v.ties {
-			s, c := stirs[t.from], coins[t.from]
-			switch {
-			case t.accept == task.AcceptTrue:
-				opts = append(opts, graph.When(c))
-			case t.accept == task.AcceptFalse:
-				opts = append(opts, graph.Unless(c))
-			case !t.data && d.vertices[t.from].do == "coin":
-				opts = append(opts, after(c, t.accept))
-			case !t.data:
-				opts = append(opts, after(s, t.accept))
-			case t.accept == task.AcceptSuccess:
-				in.Sure = append(in.Sure, s)
-			case t.accept == task.AcceptSkip:
-				in.Maybe = append(in.Maybe, task.OptOf(s))
-			default:
-				in.Ends = append(in.Ends, task.ResultOf(s))
+			if from := &all[t.from]; t.data {
+				from.give(&in, d.vertices[t.from].gives(), t.accept)
+			} else if !t.list {
+				opts = append(opts, from.wait(d.vertices[t.from].gives(), t.accept))
 			}
 		}
 		if v.atLeast > 0 {
@@ -181,16 +197,62 @@ func (d *drawing) build() *graph.Graph {
 		if v.end == exhausted {
 			most = append(most, task.MaxAttempts(v.fails))
 		}
-		switch v.do {
-		case "pass":
-			stirs[i] = graph.Then(g, pass, in.Sure[0], opts...)
-		case "coin":
-			coins[i] = graph.Add(g, coin.With(most...), in, opts...)
+		switch own := &all[i]; {
+		case v.do == "pass":
+			own.made = graph.Then(g, pass, in.Of.Sure[0], opts...)
+		case v.do == "fold" && len(in.Lists.Sure) > 0:
+			own.made = graph.Then(g, fold, in.Lists.Sure[0], opts...)
+		case v.do == "fold":
+			own.made = graph.Then(g, foldSome, in.Somes.Sure[0], opts...)
+		case v.do == "coin":
+			own.coin = graph.Add(g, coin.With(most...), in, opts...)
+		case v.do == "list":
+			own.list = graph.Add(g, list.With(most...), in, opts...)
+		case v.do == "map":
+			v.build(g, all, own, in, opts)
 		default:
-			stirs[i] = graph.Add(g, stir.With(most...), in, opts...)
+			own.made = graph.Add(g, stir.With(most...), in, opts...)
 		}
 	}
 	return g
+}
+
+// refs are those to a vertex, of which it has one.
+type refs struct {
+	made task.Ref[made]
+	coin task.Ref[bool]
+	list task.Ref[[]made]
+	some task.Ref[[]task.Result[made]]
+}
+
+// give puts a Ref into an input.
+func (r *refs) give(in *stirred, g gives, a task.Accept) {
+	switch g {
+	case aList:
+		in.Lists.take(r.list, a)
+	case aSome:
+		in.Somes.take(r.some, a)
+	default:
+		in.Of.take(r.made, a)
+	}
+}
+
+// wait is an edge without data.
+func (r *refs) wait(g gives, a task.Accept) graph.Option {
+	switch {
+	case a == task.AcceptTrue:
+		return graph.When(r.coin)
+	case a == task.AcceptFalse:
+		return graph.Unless(r.coin)
+	case g == aCoin:
+		return after(r.coin, a)
+	case g == aList:
+		return after(r.list, a)
+	case g == aSome:
+		return after(r.some, a)
+	default:
+		return after(r.made, a)
+	}
 }
 
 // after is an edge without data.

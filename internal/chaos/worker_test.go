@@ -70,7 +70,7 @@ func beWorker(url, namespace string) error {
 	}
 	defer func() { _ = b.Close() }()
 	w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, LeaseTTL: lease, Grace: 5 * time.Second, Logger: silent()},
-		work.Handle(doWork), stir.Handle(doStir), coin.Handle(doCoin), pass.Handle(doPass))
+		append(handlers(), work.Handle(doWork), stir.Handle(doStir), coin.Handle(doCoin), pass.Handle(doPass))...)
 	if err != nil {
 		return err
 	}
