@@ -59,6 +59,7 @@ examples: ## Run the examples, which need no Redis
 	go run ./examples/digits
 	go run ./examples/spam
 	go run ./examples/resume
+	go run ./examples/mapreduce
 
 check: format vet tidy docs lint ## Everything short of the tests: format, vet, tidy, docs, lint
 

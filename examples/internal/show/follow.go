@@ -25,7 +25,7 @@ func (s *Screen) Follow(ctx context.Context, r task.Run) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		bar.Set(ended(rec))
+		bar.Set(ended(rec), rec.Nodes)
 		if rec.State.Terminal() {
 			return r.Wait(ctx) // it has ended: this only says how
 		}

@@ -29,6 +29,21 @@ func TestTheBarsLinesComeEveryQuarter(t *testing.T) {
 	}
 }
 
+func TestTheBarsLinesBeginAnewWhenThereIsMoreToDo(t *testing.T) {
+	t.Parallel()
+	var progress showtest.Buffer
+	b := (&show.Screen{Out: io.Discard, Err: &progress}).Bar("run", 4)
+	for _, at := range [][2]int{{1, 4}, {3, 4}, {3, 104}, {4, 104}, {60, 104}, {104, 104}} {
+		b.Set(at[0], at[1])
+	}
+	b.Done()
+	const want = "run: 0 of 4 jobs (0 %)\nrun: 1 of 4 jobs (25 %)\nrun: 3 of 4 jobs (75 %)\n" +
+		"run: 3 of 104 jobs (2 %)\nrun: 60 of 104 jobs (57 %)\nrun: 104 of 104 jobs (100 %)\n"
+	if progress.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", progress.String(), want)
+	}
+}
+
 func TestTheFlagsOfAQueueAreCheckedTogether(t *testing.T) {
 	t.Parallel()
 	program := func(_ context.Context, args []string, s *show.Screen) error {
