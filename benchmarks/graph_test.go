@@ -36,7 +36,7 @@ func newShape(n int, parents func(i int) []int) *shape {
 	for i := range s.Nodes {
 		es := task.After(parents(i)...)
 		s.edges += len(es)
-		s.Nodes[i] = task.Node{Call: noop.Call(input{N: i, Text: text}), Parents: es}
+		s.Nodes[i] = task.Node{Call: noop.Call(input{N: i, Text: text}), Name: fmt.Sprintf("noop-%d", i+1), Parents: es}
 	}
 	return s
 }

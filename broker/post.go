@@ -99,7 +99,7 @@ func (b *Broker) postSome(ctx context.Context, calls []task.Call, ids []task.ID)
 	home := int(b.next.Add(1)) % len(b.prefixes)
 	n, size := 0, 0
 	for n < len(calls) && n < maxPost && (n == 0 || size < maxPostBytes) {
-		it, err := b.prepareIn(&rs.buf, &calls[n], home)
+		it, err := b.prepareIn(&rs.buf, &calls[n], nil, home)
 		if err != nil {
 			if n == 0 {
 				rs.free()
@@ -202,11 +202,11 @@ func (b *Broker) send(ctx context.Context, rs *requests, ids []task.ID) error {
 // prepare gives c its ID, if it has none, and encodes it. home is the partition
 // of a job that may lie anywhere.
 func (b *Broker) prepare(c *task.Call, home int) (item, error) {
-	return b.prepareIn(new([]byte), c, home)
+	return b.prepareIn(new([]byte), c, nil, home)
 }
 
-// prepareIn is prepare; the stored job is appended to buf.
-func (b *Broker) prepareIn(buf *[]byte, c *task.Call, home int) (item, error) {
+// prepareIn is prepare; the stored job is appended to buf. n is nil unless it is a node.
+func (b *Broker) prepareIn(buf *[]byte, c *task.Call, n *planned, home int) (item, error) {
 	if err := c.Spec.Validate(); err != nil {
 		return item{}, err
 	}
@@ -235,7 +235,7 @@ func (b *Broker) prepareIn(buf *[]byte, c *task.Call, home int) (item, error) {
 		inbox = b.waits.arm(c.ID)
 	}
 	from := len(*buf)
-	out, err := appendJob(*buf, c, nil, it.pend, inbox)
+	out, err := appendJob(*buf, c, n, it.pend, inbox)
 	if err != nil {
 		return item{}, err
 	}

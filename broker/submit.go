@@ -147,12 +147,13 @@ func (b *Broker) layNode(l *layout, plan *task.Plan, i int, kids [][]byte, taken
 	n := &plan.Nodes[i]
 	c := n.Call
 	c.ID = l.id.Node(i)
-	it, err := b.prepare(&c, l.id.Partition())
-	if err == nil && n.Map != nil {
+	own := planned{name: n.Name}
+	if n.Map != nil {
 		over := *n.Map
 		over.Node = i
-		it.value, err = encodeJob(&c, &over, it.pend, "")
+		own.over = &over
 	}
+	it, err := b.prepareIn(new([]byte), &c, &own, l.id.Partition())
 	if err != nil {
 		return err
 	}

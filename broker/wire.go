@@ -45,9 +45,17 @@ type meta struct {
 	Depth       int               `msgpack:"l,omitempty"`
 	Map         *task.Map         `msgpack:"m,omitempty"`
 	Input       int               `msgpack:"n,omitempty"` // of a map: length of the payload, which its children share; their element follows
+	Name        string            `msgpack:"e,omitempty"` // of a node whose name does not begin with its function's
+	Suffix      string            `msgpack:"s,omitempty"` // of one whose name does: what follows
 }
 
-func metaOf(c *task.Call, over *task.Map) meta {
+// planned is what a node of a plan has beside its call.
+type planned struct {
+	name string    // empty for the function's
+	over *task.Map // nil unless it is a map
+}
+
+func metaOf(c *task.Call, n *planned) meta {
 	m := meta{
 		MaxAttempts: c.Spec.MaxAttempts, Timeout: c.Spec.Timeout,
 		BackoffMin: c.Spec.BackoffMin, BackoffMax: c.Spec.BackoffMax, Delay: c.Spec.Delay,
@@ -56,14 +64,48 @@ func metaOf(c *task.Call, over *task.Map) meta {
 	if !c.Parent.IsZero() {
 		m.Parent = c.Parent[:]
 	}
-	if over != nil {
-		m.Map, m.Input = over, len(c.Payload.Bytes)
+	if n == nil {
+		return m
+	}
+	if n.over != nil {
+		m.Map, m.Input = n.over, len(c.Payload.Bytes)
+	}
+	if suffix, ok := strings.CutPrefix(n.name, c.Functions[0]); ok {
+		m.Suffix = suffix
+	} else {
+		m.Name = n.name
 	}
 	return m
 }
 
+// The meta of most nodes is their name alone, and is encoded and decoded by hand: a map
+// of one key, then a string of at most task.MaxNodeName bytes.
+const (
+	metaName   = "\x81\xa1e"
+	metaSuffix = "\x81\xa1s"
+	shortStr   = 32
+	str8       = 0xd9
+)
+
 // encodeMeta encodes what few calls have.
 func encodeMeta(m meta) ([]byte, error) {
+	rest, key, name := m, metaName, m.Name
+	if rest.Name, rest.Suffix = "", ""; name == "" {
+		key, name = metaSuffix, m.Suffix
+	}
+	if name == "" || len(name) > task.MaxNodeName || !rest.empty() {
+		return marshalMeta(m)
+	}
+	b := append(make([]byte, 0, len(key)+2+len(name)), key...)
+	if len(name) >= shortStr {
+		b = append(b, str8, byte(len(name)))
+	} else {
+		b = append(b, 0xa0|byte(len(name)))
+	}
+	return append(b, name...), nil
+}
+
+func marshalMeta(m meta) ([]byte, error) {
 	info, err := msgpack.Marshal(&m)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", task.ErrInvalid, err)
@@ -73,7 +115,7 @@ func encodeMeta(m meta) ([]byte, error) {
 
 func (m *meta) empty() bool {
 	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 &&
-		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0 && m.Map == nil
+		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0 && m.Map == nil && m.Name == "" && m.Suffix == ""
 }
 
 // lanes are the last part of a pend name: by priority, in capitals for jobs that
@@ -99,17 +141,17 @@ func pendName(c *task.Call) string {
 	return queue + ":" + route + ":" + lanes[lane:lane+1]
 }
 
-// encodeJob returns c as it is stored. inbox is empty unless the poster waits; over is
-// nil unless the job is a map's.
-func encodeJob(c *task.Call, over *task.Map, pend, inbox string) ([]byte, error) {
-	return appendJob(nil, c, over, pend, inbox)
+// encodeJob returns c as it is stored. inbox is empty unless the poster waits; n is nil
+// unless the job is a node.
+func encodeJob(c *task.Call, n *planned, pend, inbox string) ([]byte, error) {
+	return appendJob(nil, c, n, pend, inbox)
 }
 
 // appendJob appends c to buf as it is stored.
-func appendJob(buf []byte, c *task.Call, over *task.Map, pend, inbox string) ([]byte, error) {
+func appendJob(buf []byte, c *task.Call, n *planned, pend, inbox string) ([]byte, error) {
 	var flags byte
 	var info []byte
-	if m := metaOf(c, over); !m.empty() {
+	if m := metaOf(c, n); !m.empty() {
 		var err error
 		if info, err = encodeMeta(m); err != nil {
 			return nil, err
@@ -195,6 +237,20 @@ func splitJob(b string) (v, rest string, ok bool) {
 
 // decodeJob reads a stored job.
 func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
+	j, flags, input, rest, err := decodeFront(id, v)
+	if err != nil {
+		return j, flags, err
+	}
+	j.Payload.Bytes = []byte(rest)
+	if j.Map != nil {
+		err = setElement(&j, input)
+	}
+	return j, flags, err
+}
+
+// decodeFront reads what stands before the payload of a stored job, and returns what
+// follows; of a map, input is how much of that is the payload.
+func decodeFront(id task.ID, v string) (j task.Job, flags byte, input int, rest string, err error) {
 	r := reader{b: v, i: 5}
 	flags = r.u8()
 	epoch := uint32(r.uint(3))
@@ -216,15 +272,12 @@ func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
 	j.Payload.Codec = task.Codec(r.u8())
 	info := r.bytes(int(r.uint(2)))
 	if r.bad || v[0] != wireVersion {
-		return j, flags, errDamaged(id, "is cut short or of an unknown version")
+		return j, flags, 0, "", errDamaged(id, "is cut short or of an unknown version")
 	}
-	j.Payload.Bytes = []byte(v[r.i:])
 	if !setPend(&j, pend) {
-		return j, flags, errDamaged(id, "names no list")
+		return j, flags, 0, "", errDamaged(id, "names no list")
 	}
 	j.Spec.Retention = id.Class().Duration()
-	if info != "" {
-		err = setMeta(&j, info)
-	}
-	return j, flags, err
+	input, err = setMeta(&j, info)
+	return j, flags, input, v[r.i:], err
 }

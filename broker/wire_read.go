@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -53,21 +54,47 @@ func setPend(j *task.Job, pend string) bool {
 	return true
 }
 
-func setMeta(j *task.Job, info string) error {
-	var m meta
+// setMeta takes what stands in the meta of a job. Of a map, input is how long its payload is.
+func setMeta(j *task.Job, info string) (input int, err error) {
 	c := &j.Call
-	if err := decodeMeta(info, &m); err != nil {
-		return errDamaged(c.ID, err.Error())
+	if c.ID.Kind() == task.KindNode && len(c.Functions) == 1 {
+		j.Name = c.Functions[0]
 	}
+	if info == "" {
+		return 0, nil
+	}
+	if name, ok := decodeName(info, metaSuffix); ok {
+		j.Name += name
+		return 0, nil
+	}
+	if name, ok := decodeName(info, metaName); ok {
+		j.Name = name
+		return 0, nil
+	}
+	var m meta
+	if err := decodeMeta(info, &m); err != nil {
+		return 0, errDamaged(c.ID, err.Error())
+	}
+	j.Name = cmp.Or(m.Name, j.Name+m.Suffix)
 	c.Spec.MaxAttempts, c.Spec.Timeout = m.MaxAttempts, m.Timeout
 	c.Spec.BackoffMin, c.Spec.BackoffMax = m.BackoffMin, m.BackoffMax
 	c.Spec.Delay, c.Spec.Headers = m.Delay, m.Headers
 	c.Spec.IdempotencyKey, c.Depth = m.Idempotency, m.Depth
 	copy(c.Parent[:], m.Parent)
-	if j.Map = m.Map; j.Map != nil {
-		return setElement(j, m.Input)
+	j.Map = m.Map
+	return m.Input, nil
+}
+
+// decodeName reads the meta of a job that has nothing in it but a name.
+func decodeName(info, key string) (name string, ok bool) {
+	s, ok := strings.CutPrefix(info, key)
+	if !ok || len(s) < 2 {
+		return "", false
 	}
-	return nil
+	if n := int(s[0]) - 0xa0; n > 0 && n < shortStr && len(s) == 1+n {
+		return s[1:], true
+	}
+	return s[min(len(s), 2):], s[0] == str8 && len(s) == 2+int(s[1])
 }
 
 // setElement takes the element off what follows the payload of a map's child, which has

@@ -89,7 +89,7 @@ func servers(t *testing.T, test func(t *testing.T, q context.Context)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, Logger: quiet}, upTo, square, scale, total, even, good, add, big, size, length)
+			w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, Logger: quiet}, upTo, square, scale, total, even, good, add, big, size, length, whoami, called)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,3 +203,37 @@ func TestMapSomeLetsJobsFail(t *testing.T) {
 		}
 	})
 }
+
+func TestNodesKnowTheirNamesAndChildrenTheirMaps(t *testing.T) {
+	servers(t, func(t *testing.T, q context.Context) {
+		g := graph.New("named", graph.KeepGoing())
+		refs := []task.Ref[string]{graph.Add(g, whoami, 0), graph.Add(g, whoami, 0), graph.Add(g, whoami, 0, graph.Name("last"))}
+		for _, r := range refs[:2] {
+			refs = append(refs, graph.Then(g.Group("sub"), called, r))
+		}
+		all := graph.Map(g.Group("map"), whoami, graph.Add(g, upTo, 3))
+		odd := graph.Map(g, even, task.Value([]int{0, 1}), graph.Name("halves"))
+		run := submit(q, t, g)
+		want := []string{"whoami", "whoami-2", "last", "sub/called", "sub/called-2"}
+		for i, r := range refs {
+			if got, err := task.Get(q, run, r); got != want[i] || err != nil {
+				t.Errorf("node %d is called %q, %v, want %q", i, got, err, want[i])
+			}
+		}
+		if got, err := task.Get(q, run, all); !slices.Equal(got, []string{"map/whoami[0]", "map/whoami[1]", "map/whoami[2]"}) {
+			t.Errorf("the children of a map are called %q, %v", got, err)
+		}
+		for what, err := range map[string]error{"the run": run.Wait(q), "the map": second(task.Get(q, run, odd))} {
+			if je, ok := errors.AsType[*task.JobError](err); !ok || je.Node != "halves[1]" {
+				t.Errorf("%s: %v, want it to name the child that failed", what, err)
+			}
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
+var (
+	whoami = task.Define("whoami", func(ctx task.Context, _ int) (string, error) { j := ctx.Job(); return j.Title(), nil })
+	called = task.Define("called", func(ctx task.Context, _ string) (string, error) { return ctx.Job().Name, nil })
+)

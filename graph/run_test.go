@@ -133,13 +133,16 @@ func TestAFailureEndsTheRun(t *testing.T) {
 	q := queue(t)
 	g := graph.New("fails", graph.KeepGoing())
 	bad := graph.Add(g, fails, 1)
-	after := graph.Then(g, double, bad)
+	after := graph.Then(g.Group("then"), double, bad)
 	good := graph.Add(g, length, "word")
 	run := submit(q, t, g)
-	if err := run.Wait(q); !errors.Is(err, task.ErrFailed) || !strings.Contains(err.Error(), "out of paper") {
+	if err := run.Wait(q); !errors.Is(err, task.ErrFailed) || !strings.Contains(err.Error(), `node "fails": out of paper`) {
 		t.Errorf("the run ended with %v, want the failure of its node", err)
 	}
-	if _, err := task.Get(q, run, after); !errors.Is(err, task.ErrSkipped) {
+	if _, err := task.Get(q, run, bad); !errors.Is(err, task.ErrFailed) || !strings.Contains(err.Error(), `node "fails"`) {
+		t.Errorf("the failed node: %v, want its name", err)
+	}
+	if _, err := task.Get(q, run, after); !errors.Is(err, task.ErrSkipped) || !strings.Contains(err.Error(), `node "then/double"`) {
 		t.Errorf("the child of a failed node: %v, want ErrSkipped", err)
 	}
 	if n, err := task.Get(q, run, good); n != 4 || err != nil {

@@ -179,6 +179,7 @@ func (a *attempt) outcome(out task.Data, err, cause error) task.Outcome {
 	if r.failure.Kind != "" {
 		o.Failure = r.failure.Clip()
 		o.Failure.Attempt, o.Failure.Worker, o.Failure.At = a.job.Attempt, a.w.cfg.Name, time.Now()
+		o.Failure.Node = a.job.Title()
 	}
 	return o
 }

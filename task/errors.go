@@ -74,16 +74,26 @@ const MaxWaitDepth = 64
 // JobError is what waiting for a job returns when the job did not succeed. It
 // wraps [ErrFailed], [ErrCancelled] or [ErrSkipped] by its state.
 type JobError struct {
-	ID      ID
+	ID      ID // a job's or a run's
 	State   State
+	Node    string  // title of the node, of a run that of its first failure; empty for other jobs, and where it is not known
 	Failure Failure // of the last attempt; its Message may be empty
 }
 
 func (e *JobError) Error() string {
-	if e.Failure.Message == "" {
-		return fmt.Sprintf("task: job %v %v", e.ID, e.State)
+	s := fmt.Sprintf("task: job %v %v", e.ID, e.State)
+	switch {
+	case e.ID.Kind() == KindRun && e.Node == "":
+		s = fmt.Sprintf("task: run %v %v", e.ID, e.State)
+	case e.ID.Kind() == KindRun:
+		s = fmt.Sprintf("task: run %v %v: node %q", e.ID, e.State, e.Node)
+	case e.Node != "":
+		s = fmt.Sprintf("task: node %q, job %v, %v", e.Node, e.ID, e.State)
 	}
-	return fmt.Sprintf("task: job %v %v: %s", e.ID, e.State, e.Failure.Message)
+	if e.Failure.Message == "" {
+		return s
+	}
+	return s + ": " + e.Failure.Message
 }
 
 // Unwrap returns the sentinel of the job's state.

@@ -38,6 +38,28 @@ func TestJobErrorUnwrapsToTheSentinelOfItsState(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfANodeNamesIt(t *testing.T) {
+	t.Parallel()
+	run := NewID(1, KindRun, 1, 2, 3, 4)
+	end := func(id ID, node string) error {
+		return Settled{ID: id, State: Failed, Failure: Failure{Message: "why", Node: node}}.Err()
+	}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{end(run.Node(7), "train-2"), `task: node "train-2", job ` + run.Node(7).String() + ", failed: why"},
+		{end(run, "fits[3]"), "task: run " + run.String() + ` failed: node "fits[3]": why`},
+		{end(run, "train-2"), "task: run " + run.String() + ` failed: node "train-2": why`},
+		{end(run, ""), "task: run " + run.String() + " failed: why"},
+		{&JobError{ID: run.Node(1), Node: "a\nb", State: Skipped}, `task: node "a\nb", job ` + run.Node(1).String() + ", skipped"},
+	} {
+		if got := c.err.Error(); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestErrorsWithAnIndexUnwrapToTheirCause(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{

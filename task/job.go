@@ -1,6 +1,7 @@
 package task
 
 import (
+	"fmt"
 	"time"
 	"unicode/utf8"
 )
@@ -54,6 +55,7 @@ func (c *Call) Err() error { return c.err }
 type Job struct {
 	Call
 	Lease   Lease
+	Name    string    // of a node of a run: its own, or of a child of a map the map's
 	Attempt int       // 1 for the first
 	Losses  int       // how many workers were lost with it
 	Alone   bool      // suspected of losing workers: nothing else may run beside it
@@ -61,6 +63,15 @@ type Job struct {
 	Fault   error     // why it cannot be run, though it was claimed: it fails for good
 	Map     *Map      // of a node that is a map, and of its children
 	Element *Element  // of a child of a map: what it is for
+}
+
+// Title returns the name of a node as people read it: that of a child of a map has its
+// index behind it. It is empty for a job of no run.
+func (j *Job) Title() string {
+	if j.Name == "" || j.Element == nil {
+		return j.Name
+	}
+	return fmt.Sprintf("%s[%d]", j.Name, j.Element.Index)
 }
 
 // Record is all that is kept of a job.
@@ -101,7 +112,7 @@ func (s Settled) Err() error {
 	if s.State == Succeeded {
 		return nil
 	}
-	return &JobError{ID: s.ID, State: s.State, Failure: s.Failure}
+	return &JobError{ID: s.ID, State: s.State, Node: s.Failure.Node, Failure: s.Failure}
 }
 
 // Failure is what is kept of a failed attempt.
@@ -111,6 +122,7 @@ type Failure struct {
 	Message string    `msgpack:"m,omitempty"` // at most MaxMessage bytes
 	Stack   string    `msgpack:"s,omitempty"` // of a panic; at most MaxStack bytes
 	Worker  string    `msgpack:"w,omitempty"` // whose attempt it was
+	Node    string    `msgpack:"n,omitempty"` // title of the node that failed, if it is one: see [Job.Title]
 	At      time.Time `msgpack:"t,omitempty"` // when it failed, by the worker's clock
 }
 

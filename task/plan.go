@@ -12,7 +12,7 @@ import (
 // Node is a job of a plan.
 type Node struct {
 	Call
-	Name    string // unique within the plan; default the function's name and the index
+	Name    string // unique within the plan, at most MaxNodeName bytes; default the function's name
 	Parents []Edge // the nodes it waits for, each once
 	// AtLeast is for a node with parents that may end in any way ([AcceptAny] and
 	// [AcceptSkip]): it starts as soon as so many of them have succeeded, and is
@@ -90,6 +90,9 @@ const RunWindow = 256
 // MaxParents bounds how many nodes one node may wait for directly.
 const MaxParents = 100_000
 
+// MaxNodeName bounds the names of nodes, in bytes: each is stored with its job.
+const MaxNodeName = 255
+
 // Validate reports every fault of p at once; each wraps [ErrInvalid].
 func (p Plan) Validate() error {
 	var errs []error
@@ -133,6 +136,9 @@ func (n *Node) validate(i int) error {
 	}
 	if n.Spec.Delay != 0 || n.Spec.UniqueKey != "" || n.Spec.IdempotencyKey != "" {
 		errs = append(errs, fmt.Errorf("%w: a node takes no delay and no keys; it starts when its parents have succeeded", ErrInvalid))
+	}
+	if len(n.Name) > MaxNodeName {
+		errs = append(errs, fmt.Errorf("%w: the name %.20q… has %d bytes, want at most %d", ErrInvalid, n.Name, len(n.Name), MaxNodeName))
 	}
 	if len(n.Parents) > MaxParents {
 		errs = append(errs, fmt.Errorf("%w: %d parents, want at most %d", ErrInvalid, len(n.Parents), MaxParents))

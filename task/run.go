@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -34,7 +35,7 @@ func RunAt(ctx context.Context, id RunID) Run {
 func (r Run) ID() RunID { return r.id }
 
 // Wait waits until all nodes have ended. It returns nil if the run succeeded,
-// else a [*JobError] with the run's ID and the first failure.
+// else a [*JobError] with the run's ID and the first failure, which names its node.
 func (r Run) Wait(ctx context.Context) error {
 	p, err := r.port(ctx)
 	if err != nil {
@@ -132,7 +133,8 @@ func (r Run) port(ctx context.Context) (Port, error) {
 	return p, err
 }
 
-// Get waits for the node that ref stands for and returns its result.
+// Get waits for the node that ref stands for and returns its result. If the node did not
+// succeed, that is a [*JobError] with the node's name.
 func Get[T any](ctx context.Context, r Run, ref Ref[T]) (T, error) {
 	var zero T
 	_, node, ok := ref.Node()
@@ -145,7 +147,20 @@ func Get[T any](ctx context.Context, r Run, ref Ref[T]) (T, error) {
 	}
 	vs, err := results[T](ctx, p, []ID{r.id.Node(node)})
 	if err != nil {
+		entitle(ctx, p, err)
 		return zero, err
 	}
 	return vs[0], nil
+}
+
+// entitle names the node that err is about, if it has a record and err no name: what was
+// skipped or cancelled has no failure that would say it.
+func entitle(ctx context.Context, p Port, err error) {
+	je, ok := errors.AsType[*JobError](err)
+	if !ok || je.Node != "" {
+		return
+	}
+	if rec, err := readOne(ctx, p, je.ID); err == nil {
+		je.Node = rec.Title()
+	}
 }

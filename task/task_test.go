@@ -258,11 +258,12 @@ func TestPlanReportsEveryFaultAtOnce(t *testing.T) {
 		{Call: foreign, Parents: After(3, -1)},
 		{Call: Declare[any, int]("t").Call(func() {})},
 		{Call: good, Parents: make([]Edge, MaxParents+1)},
+		{Call: good, Name: strings.Repeat("n", MaxNodeName+1)},
 	}}.Validate()
 	for _, want := range []string{
 		`the graph name "a plan"`, `nodes 0 and 1 are both named "same"`, "exactly one function, this one 0",
 		"node 2: task: invalid: a node takes no delay", "parent 0 is named twice", "the task name", "the queue name",
-		"parent 3 is not before it", "parent -1 is not before it", "node 4: task \"t\"", "100001 parents",
+		"parent 3 is not before it", "parent -1 is not before it", "node 4: task \"t\"", "100001 parents", "has 256 bytes",
 	} {
 		if !isInvalid(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in the report", want)

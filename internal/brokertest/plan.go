@@ -291,6 +291,9 @@ func planKeeps(s *stage) {
 func planNodes(s *stage) {
 	id, w, a, b := s.begin()
 	waiting := s.awaiting(id.Node(0), id.Node(2))
+	if a.Name != "a" || b.Name != "b" || s.read(id.Node(2)).Name != "c" {
+		s.Errorf("the nodes a, b and c are called %q, %q and %q", a.Name, b.Name, s.read(id.Node(2)).Name)
+	}
 	w.succeed(a)
 	w.end(outcome(b, task.Retry, "once"))
 	w.succeed(w.one())
