@@ -398,6 +398,7 @@ var acts = map[string]func(*scene) error{
 	"read":  func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
 	"run":   func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
 	"kids":  func(s *scene) error { _, err := s.b.kin(s.ctx, s.run); return err },
+	"nodes": func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
 	"edges": func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
 }
 

@@ -2,7 +2,7 @@ package broker
 
 import "github.com/gomlq/mlq/task"
 
-// storedMap is what fsck keeps of a map; see lua/lib/kin.lua.
+// storedMap is what is known of a map; see lua/lib/kin.lua.
 type storedMap struct {
 	base, width, born, next, live, done, good, bad, parallel, allow int
 
@@ -29,20 +29,28 @@ func (r *storedRun) setMap(f, v string, n int, count bool) bool {
 	case len(f) == 4 && f[0] == 'g':
 		return v != ""
 	case len(f) == 4 && f[0] == 'm':
-		if len(v) != mapLen {
-			return false
+		m, ok := readMap(v)
+		if ok {
+			r.maps[place(f[1:])] = m
 		}
-		var ns [10]int
-		for i := range ns {
-			ns[i] = place(v[3*i:])
-		}
-		r.maps[place(f[1:])] = &storedMap{
-			base: ns[0], width: ns[1], born: ns[2], next: ns[3], live: ns[4], done: ns[5], good: ns[6], bad: ns[7], parallel: ns[8], allow: ns[9],
-			ended: v[mapLen-3], lined: v[mapLen-2] == '+',
-		}
-		return true
+		return ok
 	}
 	return false
+}
+
+// readMap reads the field of a map.
+func readMap(v string) (m *storedMap, ok bool) {
+	if len(v) != mapLen {
+		return nil, false
+	}
+	var ns [10]int
+	for i := range ns {
+		ns[i] = place(v[3*i:])
+	}
+	return &storedMap{
+		base: ns[0], width: ns[1], born: ns[2], next: ns[3], live: ns[4], done: ns[5], good: ns[6], bad: ns[7], parallel: ns[8], allow: ns[9],
+		ended: v[mapLen-3], lined: v[mapLen-2] == '+',
+	}, true
 }
 
 // begun reports whether number i is that of a node that was submitted, or of a child

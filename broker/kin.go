@@ -20,30 +20,49 @@ func (b *Broker) kin(ctx context.Context, run task.RunID) (kin, error) {
 		return nil, err
 	}
 	parents, edges := kin{}, 0
-	for first, n := 0, 1; first < n; {
-		res, err := b.eval(ctx, b.scripts.kids, p, run[:], first, maxLook)
+	for c, n := (kidsAt{}), 1; c.node < n; {
+		first := c.node
+		list, nodes, err := b.kids(ctx, p, run, &c, maxLook)
 		if err != nil {
 			return nil, err
 		}
-		list, _ := res.([]any)
-		if len(list) == 0 {
-			return nil, fmt.Errorf("broker: kids: %w: unexpected reply %T", task.ErrDamaged, res)
-		}
-		nodes, _ := list[0].(int64)
-		if n = int(nodes); n > maxVisited || edges > maxKin || len(list) == 1 {
+		if n = nodes; n > maxVisited || edges > maxKin || len(list) == 0 {
 			return nil, nil
 		}
-		for _, v := range list[1:] {
-			kids, _ := v.(string)
+		for i, kids := range list {
 			for r := (reader{b: kids}); len(kids)-r.i >= kidLen; edges++ {
 				child := int(r.uint(3))
 				r.bytes(kidLen - 3)
-				parents[child] = append(parents[child], first)
+				parents[child] = append(parents[child], first+i)
 			}
-			first++
 		}
 	}
 	return parents, nil
+}
+
+// kidsAt is a place among the edges of a run: a node, and a chunk of its children.
+type kidsAt struct{ node, chunk int }
+
+// kids reads the children of at most limit nodes from c on, which it moves to where to
+// go on, and returns how many nodes were submitted.
+func (b *Broker) kids(ctx context.Context, p int, run task.RunID, c *kidsAt, limit int) (list []string, nodes int, err error) {
+	res, err := b.eval(ctx, b.scripts.kids, p, run[:], c.node, c.chunk, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	var a answer
+	if a.rest, _ = res.([]any); len(a.rest) < 3 {
+		return nil, 0, fmt.Errorf("broker: kids: %w: unexpected reply %T", task.ErrDamaged, res)
+	}
+	if next := (kidsAt{a.num(1), a.num(2)}); next != *c {
+		*c = next
+	} else if len(a.rest) > 3 {
+		return nil, 0, fmt.Errorf("broker: kids: %w: no way past node %d of run %v", task.ErrDamaged, c.node, run)
+	}
+	for i := 3; i < len(a.rest); i++ {
+		list = append(list, a.str(i))
+	}
+	return list, a.num(0), nil
 }
 
 // parents returns the parents of a node. known are the runs that were read before.

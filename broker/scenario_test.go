@@ -282,6 +282,15 @@ func (s *scenario) end(ctx context.Context) error {
 	if _, err := s.b.Read(ctx, ids); err != nil {
 		return err
 	}
+	for _, id := range s.runs {
+		nodes, err := s.b.RunNodes(ctx, id, 0, 10)
+		if err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			s.say("node %d %s of %s: %v, %d attempts, after %v", n.Number, n.Name, n.Task, n.State, n.Attempts, n.Parents)
+		}
+	}
 	if _, err := s.b.Beat(ctx, s.w.id); err != nil {
 		return err
 	}

@@ -216,3 +216,23 @@ func ExampleNearest() {
 	fmt.Println(task.Nearest("trian", []string{"evaluate", "train", "load"}))
 	// Output: train
 }
+
+func ExampleCriticalPath() {
+	// As broker.RunNodes returns them.
+	begun := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return begun.Add(time.Duration(seconds) * time.Second) }
+	nodes := []task.RunNode{
+		{Number: 0, Name: "load", State: task.Succeeded, Started: at(1), Finished: at(10)},
+		{Number: 1, Name: "train", State: task.Succeeded, Started: at(12), Finished: at(40), Parents: task.After(0)},
+		{Number: 2, Name: "train-2", State: task.Succeeded, Started: at(11), Finished: at(30), Parents: task.After(0)},
+		{Number: 3, Name: "pick", State: task.Running, Started: at(41), Parents: task.After(1, 2)},
+		{Number: 4, Name: "report", State: task.Blocked, Parents: task.After(3)},
+	}
+	for _, s := range task.CriticalPath(nodes, begun, at(45)) {
+		fmt.Printf("%-7s %-9v waited %v, took %v\n", s.Name, s.State, s.Waited, s.Took)
+	}
+	// Output:
+	// load    succeeded waited 1s, took 9s
+	// train   succeeded waited 2s, took 28s
+	// pick    running   waited 1s, took 4s
+}

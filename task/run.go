@@ -90,7 +90,9 @@ func (r Run) Record(ctx context.Context) (RunRecord, error) {
 	return p.Run(ctx, r.id)
 }
 
-// Progress returns the run's state and how many of its nodes have ended, in percent.
+// Progress returns the run's state and how many of its nodes have ended, in percent. A node
+// that runs does not count, however far it says it is: that would take a look at each,
+// which is the broker's RunNodes.
 func (r Run) Progress(ctx context.Context) (State, float64, error) {
 	rec, err := r.Record(ctx)
 	if err != nil || rec.Nodes == 0 {
