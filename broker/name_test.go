@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestNamesOfNodesAreStoredAsOthersWouldStoreThem(t *testing.T) {
 			must(t, err)
 			library, err := marshalMeta(m)
 			must(t, err)
-			if string(ours) != string(library) {
+			if !bytes.Equal(ours, library) {
 				t.Errorf("%q %s: stored as %q, by the library as %q", c.name, what, ours, library)
 			}
 		}

@@ -131,7 +131,7 @@ func runNode(id task.ID, how, over, note string) (task.RunNode, error) {
 	if r.bad || n.State == 0 {
 		return n, errDamaged(id, "stands in a way that cannot be read")
 	}
-	j, _, _, _, err := decodeFront(id, how[r.i:])
+	j, _, err := decodeFront(id, how[r.i:])
 	if err != nil {
 		return n, err
 	}

@@ -237,22 +237,29 @@ func splitJob(b string) (v, rest string, ok bool) {
 
 // decodeJob reads a stored job.
 func decodeJob(id task.ID, v string) (j task.Job, flags byte, err error) {
-	j, flags, input, rest, err := decodeFront(id, v)
+	j, f, err := decodeFront(id, v)
 	if err != nil {
-		return j, flags, err
+		return j, f.flags, err
 	}
-	j.Payload.Bytes = []byte(rest)
+	j.Payload.Bytes = []byte(f.rest)
 	if j.Map != nil {
-		err = setElement(&j, input)
+		err = setElement(&j, f.input)
 	}
-	return j, flags, err
+	return j, f.flags, err
 }
 
-// decodeFront reads what stands before the payload of a stored job, and returns what
-// follows; of a map, input is how much of that is the payload.
-func decodeFront(id task.ID, v string) (j task.Job, flags byte, input int, rest string, err error) {
+// front is what stands before the payload of a stored job and is not the job's own.
+type front struct {
+	flags byte
+	input int    // of a map: how much of the rest is the payload
+	rest  string // what follows
+}
+
+// decodeFront reads what stands before the payload of a stored job.
+func decodeFront(id task.ID, v string) (j task.Job, f front, err error) {
 	r := reader{b: v, i: 5}
-	flags = r.u8()
+	flags := r.u8()
+	f.flags = flags
 	epoch := uint32(r.uint(3))
 	fails, losses := int(r.uint(2)), int(r.u8())
 	r.u8() // losses while alone: the scripts' business
@@ -272,12 +279,13 @@ func decodeFront(id task.ID, v string) (j task.Job, flags byte, input int, rest 
 	j.Payload.Codec = task.Codec(r.u8())
 	info := r.bytes(int(r.uint(2)))
 	if r.bad || v[0] != wireVersion {
-		return j, flags, 0, "", errDamaged(id, "is cut short or of an unknown version")
+		return j, f, errDamaged(id, "is cut short or of an unknown version")
 	}
 	if !setPend(&j, pend) {
-		return j, flags, 0, "", errDamaged(id, "names no list")
+		return j, f, errDamaged(id, "names no list")
 	}
 	j.Spec.Retention = id.Class().Duration()
-	input, err = setMeta(&j, info)
-	return j, flags, input, v[r.i:], err
+	f.rest = v[r.i:]
+	f.input, err = setMeta(&j, info)
+	return j, f, err
 }
