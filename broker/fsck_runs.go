@@ -19,6 +19,7 @@ type storedRun struct {
 	taken  map[int]bool // nodes whose failure all their children take
 	waits  map[int]int  // by node, how many parents it waits for
 	need   map[int]int  // by node, how many of those must succeed; 0 means that all must end
+	halted int          // children that were cancelled since their map had ended
 	soft   map[int]int  // by node, how many of those that may end in any way it waits for
 	kids   map[int]map[int]string
 	names  map[byte]string
@@ -106,6 +107,9 @@ func (r *storedRun) set(f, v string) bool {
 			r.aside[place(y)] = true
 		}
 		return v != "" && len(v)%6 == 0
+	case f == "halted":
+		r.halted = n
+		return count && n > 0
 	case f == "keep" || f == "paused" || f == "e" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
 		return count
 	case f == "w":
@@ -303,7 +307,7 @@ func (s *stored) checkNodes(key string, id task.RunID, r *storedRun, parents map
 	case over < r.nodes:
 	case r.failed:
 		want = "F"
-	case counts['C'] > 0 || r.stop && r.state == "C":
+	case counts['C'] > r.halted || r.stop && r.state == "C":
 		want = "C"
 	default:
 		want = "S"

@@ -159,6 +159,7 @@ func (m *model) closeMap(j *mjob) (ended []*mjob) {
 	}
 	for _, c := range j.over.kids {
 		if m.halt(c, never) {
+			c.halted = true
 			ended = append(ended, c)
 		}
 	}

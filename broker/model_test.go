@@ -69,6 +69,7 @@ type mjob struct {
 	over    *mmap // of a map
 	up      *mjob // of a child of one
 	counted bool  // by its map, as one that has ended
+	halted  bool  // since its map had ended
 }
 
 type mrun struct {
@@ -254,7 +255,7 @@ func (m *model) resume(r *mrun) {
 			r.ahead = append(r.ahead, j)
 		}
 		j.state, j.fails, j.losses, j.aone, j.note, j.cut, j.began, j.ended = task.Blocked, 0, 0, 0, "", false, 0, 0
-		j.owner, j.suspect, j.lane, j.counted = task.SessionID{}, false, j.first, false
+		j.owner, j.suspect, j.lane, j.counted, j.halted = task.SessionID{}, false, j.first, false, false
 		j.epoch++
 	}
 	var ended, judged []*mjob
@@ -812,11 +813,14 @@ func (m *model) counts() map[string]int {
 // record returns what is to be read of a run.
 func (r *mrun) record() (state task.State, counts map[task.State]int) {
 	counts = map[task.State]int{}
-	n := 0
+	n, halted := 0, 0
 	for _, j := range slices.Concat(r.nodes, r.kin) {
 		if j.state.Terminal() {
 			counts[j.state]++
 			n++
+		}
+		if j.halted && j.state == task.Cancelled {
+			halted++
 		}
 		if never := j.over.never(j); never > 0 && j.state.Terminal() {
 			if n += never; j.state == task.Cancelled {
@@ -831,7 +835,7 @@ func (r *mrun) record() (state task.State, counts map[task.State]int) {
 		return task.Running, counts
 	case r.failed:
 		return task.Failed, counts
-	case counts[task.Cancelled] > 0 || r.cancelled:
+	case counts[task.Cancelled] > halted || r.cancelled:
 		return task.Cancelled, counts
 	}
 	return task.Succeeded, counts

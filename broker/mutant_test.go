@@ -163,6 +163,7 @@ var mutants = []struct {
 	{"a skipped child counts as a failure", []edit{{"lib/brood", "elseif not m.some or node.state ~= 'K' then", "else"}}},
 	{"a map does not keep going", []edit{{"lib/brood", "(not failed or r.keep)", "not failed"}}},
 	{"a map that fails does not say why", []edit{{"lib/brood", "call('HSETNX', r.key, 'g' .. m.number, node.tail)", "call('HSETNX', r.key, 'g' .. m.number, '\\0')"}}},
+	{"children that end with their map cancel the run", []edit{{"lib/stop", "r.C > halted", "r.C > 0"}}},
 	{"children outlive their map", []edit{{"lib/brood", "if m.done < m.born and not r.stop then worklist", "if false then worklist"}}},
 	{"children that were not begun are forgotten", []edit{{"lib/brood", "if m.born < m.width then set(r,", "if false then set(r,"}}},
 	{"a cancelled map skips its children", []edit{{"lib/brood", "m.ended == 'C' and 'C' or 'K')", "'K')"}}},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/gomlq/mlq/broker"
 	"github.com/gomlq/mlq/graph"
@@ -45,6 +46,17 @@ var (
 			return 0, task.Permanent(errors.New("it is odd"))
 		}
 		return n, nil
+	}))
+	unlessZero = task.Define("unless-zero", task.Plain(func(ctx ctx, n int) (int, error) {
+		if n > 0 {
+			<-ctx.Done() // until the map has failed
+			return 0, ctx.Err()
+		}
+		select { // the others have begun
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+		return 0, task.Permanent(errors.New("it is zero"))
 	}))
 	good = task.Define("good", task.Plain(func(_ ctx, rs []task.Result[int]) (int, error) {
 		n := 0
@@ -89,7 +101,7 @@ func servers(t *testing.T, test func(t *testing.T, q context.Context)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, Logger: quiet}, upTo, square, scale, total, even, good, add, big, size, length, whoami, called)
+			w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, Logger: quiet}, upTo, square, scale, total, even, good, add, big, size, length, whoami, called, unlessZero)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,6 +188,27 @@ func TestAMapFailsWithTheFirstOfItsJobs(t *testing.T) {
 		}
 		if _, err := task.Get(q, run, evens); !errors.Is(err, task.ErrFailed) {
 			t.Errorf("the map ended with %v", err)
+		}
+	})
+}
+
+// The jobs that ended with the map were told to end by it alone: to the run that is
+// no cancellation.
+func TestARunGoesOnAfterAMapHasFailed(t *testing.T) {
+	servers(t, func(t *testing.T, q context.Context) {
+		g := graph.New("soft")
+		stuck := graph.Map(g, unlessZero, task.Value([]int{0, 1, 2}))
+		n := graph.Add(g, length, "four", graph.After(task.ResultOf(stuck)))
+		run := submit(q, t, g)
+		if err := run.Wait(q); err != nil {
+			t.Errorf("the run ended with %v", err)
+		}
+		if got, err := task.Get(q, run, n); err != nil || got != 4 {
+			t.Errorf("what comes after the map returned %d, %v", got, err)
+		}
+		rec, err := run.Record(q)
+		if err != nil || rec.Counts[task.Failed] != 2 || rec.Counts[task.Cancelled]+rec.Counts[task.Skipped] != 2 {
+			t.Errorf("the run is %+v, %v, want the map and a job of it failed, two cancelled or skipped", rec, err)
 		}
 	})
 }

@@ -36,7 +36,7 @@ if live then
   call('HSET', key, 'again', ARGV[2])
   worklist[1] = { id = R, state = 'L', chunk = 0 }
 else
-  call('HDEL', key, 'stop', 'f', 'end', 'd', 'y')
+  call('HDEL', key, 'stop', 'f', 'end', 'd', 'y', 'halted')
   call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
   call('PERSIST', key)
   call('PERSIST', T .. 'res:' .. bucketOf(R))

@@ -14,7 +14,8 @@ local function endRun(r)
   if r.over then return end
   r.over = true
   local f = call('HGET', r.key, 'f')
-  local state = f and 'F' or (r.stop == 'C' or r.C > 0) and 'C' or 'S'
+  local halted = r.top and r.C > 0 and tonumber(call('HGET', r.key, 'halted') or 0) or 0
+  local state = f and 'F' or (r.stop == 'C' or r.C > halted) and 'C' or 'S'
   set(r, 'state', state)
   set(r, 'end', time)
   call('ZREM', T .. 'delayed', r.R .. EPOCH0)
