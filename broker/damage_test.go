@@ -191,7 +191,7 @@ func (s *scene) post(calls ...task.Call) error {
 func (s *scene) submit() error {
 	s.calls++
 	s.run = task.NewID(testBegin, task.KindRun, task.ClassFor(0), uint32(s.calls), 0, 0)
-	plan := task.Plan{Name: "plan"}
+	plan := task.Plan{Name: "plan", Events: true}
 	for i := range 7 {
 		n := task.Node{Call: task.Call{Functions: []string{"f"}}}
 		n.Spec.Queue, n.Spec.Priority = "q", task.High
@@ -405,8 +405,8 @@ var acts = map[string]func(*scene) error{
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
 	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "hooks", "waits", "res:"},
-	"empty":   {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
-	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last"},
+	"empty":   {"events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
+	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:"},
 }
 
 // TestModelOfDamage damages one key of each kind, and then calls each script. A

@@ -118,6 +118,29 @@ func (s *stored) read(ctx context.Context) error {
 			return err
 		}
 	}
+	return s.readEvents(ctx)
+}
+
+// readEvents asks that runs which are watched have their events, up to the last.
+func (s *stored) readEvents(ctx context.Context) error {
+	for id, r := range s.runs {
+		info, ok := s.has("events:", string(id[:]))
+		if r.events == 0 || !ok && info.typ != "" {
+			continue // it is not watched, or of the wrong type, which is said elsewhere
+		}
+		last, err := s.b.rdb.XRevRangeN(ctx, s.prefix+"events:"+string(id[:]), "+", "-", 1).Result()
+		if err != nil {
+			return err
+		}
+		number := 0
+		if len(last) > 0 {
+			n, _, _ := strings.Cut(last[0].ID, "-")
+			number, _ = strconv.Atoi(n)
+		}
+		if number < r.events {
+			s.brokenf(RuleRun, "events:"+string(id[:]), id, "the last event is %d, but there were %d", number, r.events)
+		}
+	}
 	return nil
 }
 

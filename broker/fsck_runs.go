@@ -19,6 +19,7 @@ type storedRun struct {
 	taken  map[int]bool // nodes whose failure all their children take
 	waits  map[int]int  // by node, how many parents it waits for
 	need   map[int]int  // by node, how many of those must succeed; 0 means that all must end
+	events int          // that there were, if it is watched
 	halted int          // children that were cancelled since their map had ended
 	soft   map[int]int  // by node, how many of those that may end in any way it waits for
 	kids   map[int]map[int]string
@@ -110,7 +111,10 @@ func (r *storedRun) set(f, v string) bool {
 	case f == "halted":
 		r.halted = n
 		return count && n > 0
-	case f == "keep" || f == "paused" || f == "e" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
+	case f == "e":
+		r.events = n
+		return count
+	case f == "keep" || f == "paused" || f == "parts" || f == "swept" || len(f) == 2 && f[0] == 'c':
 		return count
 	case f == "w":
 		r.flying = n

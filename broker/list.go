@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -130,5 +131,12 @@ func expandTail(w *task.Width) []byte {
 	if parallel == 0 {
 		parallel = task.MaxMapWidth
 	}
-	return append([]byte(number(w.N)+number(w.First)+number(w.Chunk)+number(parallel)+number(w.MaxFailures)), some)
+	b := append([]byte(number(w.N)+number(w.First)+number(w.Chunk)+number(parallel)+number(w.MaxFailures)), some)
+	info, err := msgpack.Marshal(&remarks{Failure: task.Failure{
+		Kind: task.FailureError, Message: fmt.Sprintf("the run has no numbers left for %d more nodes: it may have %d, and each map takes them by 256", w.N, task.MaxNodeNumber+1),
+	}})
+	if err != nil {
+		return append(b, 0)
+	}
+	return append(binary.BigEndian.AppendUint32(append(b, hasRemarks), uint32(len(info))), info...)
 }

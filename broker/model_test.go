@@ -210,6 +210,7 @@ func (m *model) settle(work []*mjob) {
 		work = append(work, m.closeMap(j)...)
 		if j.up != nil {
 			j.counted = true
+			j.halted = j.halted || j.state == task.Cancelled && j.up.over.some
 			work = append(work, m.judge(j.up)...)
 		} else if j.state == task.Failed && !j.taken() {
 			if j.run.failed = true; !j.run.keep {
@@ -244,7 +245,7 @@ func (m *model) settle(work []*mjob) {
 func (m *model) resume(r *mrun) {
 	r.stopped, r.cancelled, r.failed, r.paused, r.line = false, false, false, false, nil
 	for _, j := range slices.Concat(r.nodes, r.kin) {
-		if j.heard = nil; j.state == task.Succeeded || j.gone || j.up != nil && j.up.state == task.Succeeded {
+		if j.heard = nil; j.state == task.Succeeded || j.gone || j.up != nil && j.up.state != task.Blocked {
 			continue
 		}
 		if j.over.expanded() {

@@ -3,6 +3,7 @@ package broker
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -86,5 +87,64 @@ func TestModelOfWideMapsThatAreResumed(t *testing.T) {
 				t.Errorf("the run ended as %v with %v, want all succeeded", got.State, got.Counts)
 			}
 		})
+	}
+}
+
+// TestModelOfWideMapsWhoseDeadLettersAreGone resumes a run whose failed map is not there
+// any more: it stays failed, and so do its children, and the run ends.
+func TestModelOfWideMapsWhoseDeadLettersAreGone(t *testing.T) {
+	t.Parallel()
+	w := newWide(t, mapped(false))
+	w.width = task.Width{N: 600, First: 1}
+	for w.run(t).State == task.Running {
+		w.step(t, firstChild+120)
+	}
+	w.b.cfg.DeadRetention = time.Millisecond
+	for {
+		left, err := w.b.rdb.ZCard(t.Context(), w.b.prefixes[0]+"dead").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left == 0 {
+			break
+		}
+		w.tick(t)
+	}
+	w.resume(t)
+	for w.run(t).State == task.Running {
+		w.step(t, -1)
+	}
+	if got := w.run(t); got.State != task.Failed || got.Nodes != 602 {
+		t.Errorf("the run ended as %v with %v, want failed", got.State, got.Counts)
+	}
+}
+
+// TestANodeKeptAsideIsKeptThoughADeadlineIsDue lets one exchange come upon a node of a
+// paused run and upon the deadline of another run.
+func TestANodeKeptAsideIsKeptThoughADeadlineIsDue(t *testing.T) {
+	t.Parallel()
+	w := newWide(t, layers(1))
+	late := layers(1)
+	late.Deadline, late.Nodes[0].Functions = time.Millisecond, []string{"g"}
+	other, err := w.b.Submit(t.Context(), late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.b.Pause(t.Context(), w.id); err != nil {
+		t.Fatal(err)
+	}
+	for { // until an exchange has seen to the deadline
+		w.n++
+		x, err := w.b.Exchange(t.Context(), task.Exchange{Session: w.s, Number: w.n, Want: 10})
+		if err != nil || len(x.Jobs) > 0 {
+			t.Fatalf("claimed %v of a paused run, %v", x.Jobs, err)
+		}
+		if r, err := w.b.Run(t.Context(), other); err != nil || r.State != task.Running {
+			break
+		}
+	}
+	w.resume(t)
+	for w.run(t).State == task.Running {
+		w.step(t, -1)
 	}
 }

@@ -72,6 +72,9 @@ func (l *link) pairs(ctx context.Context, p Port) ([][]byte, error) {
 		}
 		return out, nil
 	}
+	if bytes := len(a)*size(b) + len(b)*size(a); bytes > maxPairBytes {
+		return nil, Permanent(fmt.Errorf("%w: Cross of lists of %d and %d bytes gives %d, want at most %d; let the elements be small, and refer to what is large", ErrTooLarge, size(a), size(b), bytes, maxPairBytes))
+	}
 	if len(a)*len(b) > MaxMapWidth {
 		return nil, Permanent(fmt.Errorf("%w: Cross of lists with %d and %d elements, want at most %d pairs", ErrTooLarge, len(a), len(b), MaxMapWidth))
 	}
@@ -81,6 +84,17 @@ func (l *link) pairs(ctx context.Context, p Port) ([][]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// maxPairBytes bounds what Cross makes, in bytes: each element is in many pairs.
+const maxPairBytes = 64 << 20
+
+// size returns the bytes of all elements.
+func size(items [][]byte) (n int) {
+	for _, it := range items {
+		n += len(it)
+	}
+	return n
 }
 
 // split returns the elements of an array.
@@ -213,7 +227,7 @@ func (l *link) end(ctx context.Context, p Port) (Settled, error) {
 		return Settled{State: Succeeded, Result: array(items)}, err
 	case refEither:
 		s, err := l.of[0].end(ctx, p)
-		if err == nil && s.State == Skipped {
+		if err == nil && s.State == Skipped || errors.Is(err, ErrSkipped) {
 			return l.of[1].end(ctx, p)
 		}
 		return s, err

@@ -32,15 +32,24 @@ type Pair[A, B any] struct {
 
 // Zip returns a Ref to the pairs of the elements at the same places of two lists. They
 // must have as many elements as each other, or who takes the pairs fails. No job of its
-// own is needed for it.
+// own is needed for it. Lists of a [Result] or an [Opt] cannot be paired: a graph refuses it.
 func Zip[A, B any](a Ref[[]A], b Ref[[]B]) Ref[[]Pair[A, B]] {
-	return Ref[[]Pair[A, B]]{link: link{form: refZip, of: &[2]link{linkOf(a), linkOf(b)}}}
+	return Ref[[]Pair[A, B]]{link: link{form: refZip, of: &[2]link{listLink(a), listLink(b)}}}
 }
 
 // Cross returns a Ref to the pairs of each element of a with each element of b: first
 // those with the first element of a. No job of its own is needed for it.
 func Cross[A, B any](a Ref[[]A], b Ref[[]B]) Ref[[]Pair[A, B]] {
-	return Ref[[]Pair[A, B]]{link: link{form: refCross, of: &[2]link{linkOf(a), linkOf(b)}}}
+	return Ref[[]Pair[A, B]]{link: link{form: refCross, of: &[2]link{listLink(a), listLink(b)}}}
+}
+
+// listLink returns r without its type, the zero link if its elements say more of a job's
+// end than its value, and so are not encoded.
+func listLink[T any](r Ref[[]T]) link {
+	if _, ok := any((*T)(nil)).(settler); ok {
+		return link{}
+	}
+	return linkOf(r)
 }
 
 // linkOf returns r without its type: a value that cannot be encoded stands for nothing.

@@ -202,3 +202,38 @@ func TestRefToANodeIsARefToItsJob(t *testing.T) {
 		t.Errorf("through two Refs: %v, %v, want 9", got, err)
 	}
 }
+
+func TestRefToTranslatesWhatARefIsMadeOf(t *testing.T) {
+	t.Parallel()
+	ctx, a, run := inRun(t)
+	other := NewID(2, KindRun, 1, 5, 0, 0)
+	a.end(other.Node(1), Settled{State: Skipped})
+	a.end(other.Node(2), Settled{State: Succeeded, Result: mustEncode(t, "theirs")})
+	a.end(run.Node(2), Settled{State: Succeeded, Result: mustEncode(t, "ours")})
+	ref := roundTrip(t, RefTo(RunAt(ctx, other), Either(NodeRef[string](7, 1), NodeRef[string](7, 2))))
+	if got, err := ref.Get(ctx); err != nil || got != "theirs" {
+		t.Errorf("either, of another run: %q, %v, want theirs", got, err)
+	}
+}
+
+func TestListsOfResultsAreNotPaired(t *testing.T) {
+	t.Parallel()
+	some := NodeRef[[]Result[int]](1, 0)
+	for name, ref := range map[string]Ref[[]Pair[Result[int], int]]{
+		"Zip": Zip(some, Value([]int{1})), "Cross": Cross(some, Value([]int{1})),
+	} {
+		if ns, err := Needs(ref); err != nil || len(ns) != 2 || ns[0].Kind != NeedNothing {
+			t.Errorf("%s needs %+v, %v, want nothing that a graph would take", name, ns, err)
+		}
+	}
+}
+
+func TestEndedDoesNotWaitForOneOfTwo(t *testing.T) {
+	t.Parallel()
+	ctx, a, run := inRun(t)
+	a.end(run.Node(1), Settled{State: Skipped}) // by its record it still runs
+	rs, err := Ended(ctx, []Ref[Result[int]]{ResultOf(Either(NodeRef[int](1, 1), NodeRef[int](1, 2)))})
+	if err != nil || len(rs) != 1 || !errors.Is(rs[0].Err, ErrPending) {
+		t.Errorf("one of two that have not ended: %v, %v, want pending", rs, err)
+	}
+}

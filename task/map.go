@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -86,7 +87,7 @@ func (m *Map) Look(ctx Context) (Width, [][]byte, error) {
 	}
 	w.N, w.First = n, first
 	if m.Some {
-		w.MaxFailures = min(m.MaxFailures, int(m.MaxFailureRate*float64(n)))
+		w.MaxFailures = min(m.MaxFailures, int(math.Floor(m.MaxFailureRate*float64(n)+1e-9)))
 	}
 	return w, items, nil
 }

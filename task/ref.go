@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -177,7 +178,17 @@ func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error)
 	if err != nil {
 		return nil, err
 	}
-	out, ids, places, err := known(ctx, rs)
+	late := make([]bool, len(rs)) // made of jobs of which one has not ended
+	now := slices.Clone(rs)
+	for i := range rs {
+		if late[i], err = rs[i].pending(ctx, p); err != nil {
+			return nil, err
+		}
+		if late[i] {
+			now[i] = Value(Result[T]{Err: ErrPending})
+		}
+	}
+	out, ids, places, err := known(ctx, now)
 	if err != nil || len(ids) == 0 {
 		return out, err
 	}
@@ -193,6 +204,31 @@ func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error)
 		}
 	}
 	return out, nil
+}
+
+// pending reports whether l is made of several jobs of which one has not ended.
+func (l *link) pending(ctx context.Context, p Port) (bool, error) {
+	if l.of == nil {
+		return false, nil
+	}
+	for i := range l.of {
+		of := &l.of[i]
+		if of.form != refNode && of.form != refJob {
+			if late, err := of.pending(ctx, p); err != nil || late {
+				return late, err
+			}
+			continue
+		}
+		id, err := of.job(ctx)
+		if err != nil {
+			return false, err
+		}
+		rec, err := readOne(ctx, p, id)
+		if err != nil || !rec.State.Terminal() {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // job returns the ID of the job that l stands for, seen from the job in ctx.

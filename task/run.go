@@ -120,11 +120,23 @@ func (r Run) Node(ctx context.Context, i int) (Record, error) {
 // was submitted of, for use outside of the run: a task may submit a graph and return
 // such a Ref as its result, and so need not wait.
 func RefTo[T any](r Run, ref Ref[T]) Ref[T] {
-	_, node, ok := ref.Node()
-	if !ok {
-		return ref // it stands for the same everywhere, or for nothing
+	ref.link = ref.outside(r.id)
+	return ref
+}
+
+// outside returns what l stands for, seen from outside of the run.
+func (l *link) outside(run RunID) link {
+	out := *l
+	switch l.form {
+	case refNode:
+		out = link{form: refJob, id: run.Node(l.node)}
+	case refElement:
+		out = link{} // outside of the map there is none
+	case refZip, refCross, refEither:
+		out.of = &[2]link{l.of[0].outside(run), l.of[1].outside(run)}
+	default: // it stands for the same everywhere
 	}
-	return Ref[T]{link: link{form: refJob, id: r.id.Node(node)}}
+	return out
 }
 
 func (r Run) port(ctx context.Context) (Port, error) {

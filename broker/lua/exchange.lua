@@ -180,7 +180,7 @@ if #out.ids < want and not out.more and not out.drain then
   end
 end
 if made then
-  made.flushClaims()
+  made.flushRuns()
   made.ringPushed(true)
 end
 -- Its like are asked first, others not always while much is going on.

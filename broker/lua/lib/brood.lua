@@ -29,7 +29,7 @@ local function childEnded(r, m, node)
   end
   mark(r, m)
   if node.state == 'F' then call('HSETNX', r.key, 'g' .. m.number, node.tail) end
-  if m.ended ~= '-' and node.state == 'C' then call('HINCRBY', r.key, 'halted', 1) end
+  if (m.some or m.ended ~= '-') and node.state == 'C' then call('HINCRBY', r.key, 'halted', 1) end
   if m.ended == '-' and not r.stop and not judgeMap(r, m) then standInLine(r, m) end
 end
 

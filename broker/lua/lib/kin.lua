@@ -9,7 +9,7 @@
 -- ended, good of them with success, bad otherwise than they may; parallel bounds live, allow bad.
 -- Children take numbers by 256: b<number/256> has their map and the first one's index.
 -- nodes is how many nodes were submitted, top the first number that nobody has. g<node> has the tail of a map's first failure.
--- halted is how many children were cancelled since their map had ended: the run is not for that.
+-- halted is how many children were cancelled that may be, or since their map had ended: the run is not for that.
 -- Elements lie chunk at a time beside the map's record, see broker/list.go; or else from
 -- is the first of the nodes whose results they are.
 local MAPPED = { 'base', 'width', 'born', 'next', 'live', 'done', 'good', 'bad', 'parallel', 'allow', 'chunk', 'from' }

@@ -1,5 +1,6 @@
 -- mint: a map gets its children.
 local INLINED = 1024 -- bytes of an element that goes into the job
+local MINTED = 1048576 -- bytes that a script makes children of, unless one is larger
 
 -- three(n): n as three bytes, as be does it for any width.
 local function three(n) return char(floor(n / 65536), floor(n / 256) % 256, n % 256) end
@@ -11,6 +12,7 @@ local function elementOf(r, m, i)
   if m.read ~= c then
     local id = nodeOf(r.R, m.number)
     m.read, m.items = c, call('HGET', T .. 'res:' .. sub(id, 7, 11), id .. be(c, 3)) or ''
+    m.bytes = (m.bytes or 0) + #m.items
   end
   local a, b, c1, d, e, f, g, h = byte(m.items, 4 * k + 1, 4 * k + 8)
   local from = h and ((a * 256 + b) * 256 + c1) * 256 + d or 0
@@ -31,13 +33,15 @@ local function mint(r, number)
   if not pend or not sound(v) then return end
   local old = pendOf(v)
   local head, rest = char(byte(v, 6) % SUSPECT) .. EPOCH0 .. '\0\0\0\0' .. sub(v, 14, 15) .. pend, sub(v, 16 + #old)
-  local looked, before, behind = 0, sub(id, 1, 11), sub(id, 15, 16)
-  while r.w < WINDOW and m.live < m.parallel and m.next < m.width and looked < EDGES do
+  m.bytes = 0
+  local minted, looked, before, behind = 0, 0, sub(id, 1, 11), sub(id, 15, 16)
+  while r.w < WINDOW and m.live < m.parallel and m.next < m.width and looked < EDGES and minted + (m.bytes or 0) < MINTED do
     local i = m.next
     local child, begun = before .. three(m.base + i) .. behind, true
     m.next, looked = i + 1, looked + 1
     if i >= m.born then
       local e = three(i) .. elementOf(r, m, i)
+      minted = minted + #head + #rest + #e
       changed[#changed + 1] = child
       changed[#changed + 1] = '\1' .. be(5 + #head + #rest + #e, 4) .. head .. rest .. e
       count(queueOf(pend), 'P', 1)

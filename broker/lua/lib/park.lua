@@ -3,7 +3,7 @@
 
 -- park(r, id, v): keeps a node of a paused run aside.
 local function park(r, id, v)
-  set(r, 'w', r.w) -- flushClaims looks at it
+  set(r, 'w', r.w) -- flushRuns looks at it
   r.aside = r.aside or {}
   r.aside[#r.aside + 1] = sub(id, 12, 14) .. sub(v, 7, 9)
 end
@@ -16,13 +16,4 @@ local function halted(id, v)
   if r.stop or r.top and kin.barred(r, id) then return true end
   if r.paused then park(r, id, v) else say(r, 'a', sub(id, 12, 14)) end
   return r.paused
-end
-
--- flushClaims(): writes who was kept aside, and who was claimed of runs that are watched.
-local function flushClaims()
-  for _, r in ipairs(touched) do
-    if r.aside then call('HSET', r.key, 'y', (call('HGET', r.key, 'y') or '') .. table.concat(r.aside)) end
-    r.aside = nil
-  end
-  flushRuns()
 end

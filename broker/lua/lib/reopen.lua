@@ -1,9 +1,12 @@
 -- reopen: maps of a run that is resumed.
 
--- settled(r, i): a node is a child of a map that has succeeded: it is not run again.
-local function settled(r, i)
+-- settled(r, i, state): a node is a child of a map that is not run again, since it has
+-- succeeded or its dead letter is gone: nor is the child.
+local function settled(r, i, state)
   local m = mapOf(r, be(i, 3))
-  return m and m.ended == 'S'
+  if not m or m.ended == '-' then return false end
+  if state == 'C' then call('HINCRBY', r.key, 'halted', 1) end
+  return true
 end
 
 -- reopen(r, i): the run is resumed: a map that did not succeed waits for those of its

@@ -30,6 +30,7 @@ local function endOf(r, i)
   if sound(v) then return id, v, byte(v, 6) >= DEAD and 'F' or 'j', '' end
   local rec = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
   if not rec or #rec < 36 then return id end
+  edges = edges + floor(#rec / 4096) -- to read it takes as long as so many edges
   local at = 22 + num(sub(rec, 23, 26))
   return id, sub(rec, 22, at - 1), sub(rec, 1, 1), sub(rec, at)
 end
@@ -44,7 +45,7 @@ end
 local function reset(r, i)
   local id, v, state, rest = endOf(r, i)
   if not state and r.top then kin.missing(r, i) end
-  if state ~= 'F' and state ~= 'C' and state ~= 'K' or r.top and kin.settled(r, i) then return end
+  if state ~= 'F' and state ~= 'C' and state ~= 'K' or r.top and kin.settled(r, i, state) then return end
   local _, pend = listOf(r, v)
   local f = byte(v, 6) % SUSPECT + (has(byte(v, 6), HIST) and HIST or 0)
   call('HSET', T .. 'jobs', id, sub(v, 1, 5) .. char(f) .. be(num(sub(v, 7, 9)) + 1, 3) .. '\0\0\0\0' .. sub(v, 14, 15) ..

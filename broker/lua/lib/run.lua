@@ -69,6 +69,8 @@ local function flushRuns()
     end
     call('HSET', r.key, unpack(args))
     r.dirty = {}
+    if r.aside then call('HSET', r.key, 'y', (call('HGET', r.key, 'y') or '') .. table.concat(r.aside)) end
+    r.aside = nil
     flushEvents(r)
     if r.top then kin.flushMaps(r) end
   end
