@@ -86,7 +86,7 @@ func (b *Broker) waitDepth(ctx context.Context, j task.Job) (int, error) {
 // a job: for others it is worth little, and would be read whenever one waits for a run.
 func (b *Broker) findCycle(ctx context.Context, waiter task.Job, on []task.ID) error {
 	nodes := waiter.ID.Kind() == task.KindNode || !waiter.Parent.IsZero()
-	seen, runs := make(map[task.ID]bool), make(map[task.RunID]kin)
+	seen, runs := make(map[task.ID]bool), make(map[task.RunID]lineage)
 	for level := on; len(level) > 0; {
 		var next []task.ID
 		for _, t := range level {

@@ -397,7 +397,7 @@ var acts = map[string]func(*scene) error{
 	"watch": func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
 	"read":  func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
 	"run":   func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
-	"kids":  func(s *scene) error { _, err := s.b.kin(s.ctx, s.run); return err },
+	"kids":  func(s *scene) error { _, err := s.b.lineage(s.ctx, s.run); return err },
 	"nodes": func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
 	"edges": func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
 }

@@ -166,7 +166,7 @@ var mutants = []struct {
 	{"children that end with their map cancel the run", []edit{{"lib/stop", "r.C > halted", "r.C > 0"}}},
 	{"children outlive their map", []edit{{"lib/brood", "if m.done < m.born and not r.stop then worklist", "if false then worklist"}}},
 	{"children that were not begun are forgotten", []edit{{"lib/brood", "if m.born < m.width then set(r,", "if false then set(r,"}}},
-	{"a cancelled map skips its children", []edit{{"lib/brood", "m.ended == 'C' and 'C' or 'K')", "'K')"}}},
+	{"a cancelled map skips its children", []edit{{"lib/brood", "halt(id, v, neverOf(m))", "halt(id, v, 'K')"}}},
 	{"a map with children keeps its place", []edit{{"lib/expand", "set(r, 'w', r.w - 1)", "set(r, 'w', r.w)"}}},
 	{"maps share their numbers", []edit{{"lib/expand", "math.ceil((r.top or r.n) / BLOCK)", "math.ceil((r.nodes or r.n) / BLOCK)"}}},
 	{"a map with nothing to do waits", []edit{{"lib/expand", "if width == 0 then", "if width < 0 then"}}},

@@ -150,10 +150,7 @@ func (c Context) BlockUntilResult(id ID, into any) error {
 	if err != nil || into == nil {
 		return err
 	}
-	if s.Result.Codec == CodecList {
-		return gather(c, c.a, s, into)
-	}
-	return s.Result.Decode(into)
+	return settled(c, c.a, s, into)
 }
 
 // WithTimeout is [context.WithTimeout] for a Context.

@@ -288,7 +288,7 @@ func gather(ctx context.Context, p Port, s Settled, into any) error {
 	}
 	list.Set(reflect.MakeSlice(list.Type(), n, n))
 	for i := range ends {
-		if err := settleAny(ctx, p, ends[i], list.Index(i).Addr().Interface()); err != nil {
+		if err := settled(ctx, p, ends[i], list.Index(i).Addr().Interface()); err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}
 	}
@@ -296,18 +296,4 @@ func gather(ctx context.Context, p Port, s Settled, into any) error {
 		v.Set(list)
 	}
 	return nil
-}
-
-// settleAny is settled without the type.
-func settleAny(ctx context.Context, p Port, s Settled, into any) error {
-	if r, ok := into.(settler); ok {
-		return r.settle(ctx, p, s)
-	}
-	if err := s.Err(); err != nil {
-		return err
-	}
-	if s.Result.Codec == CodecNone {
-		return nil
-	}
-	return s.Result.Decode(into)
 }

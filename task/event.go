@@ -27,10 +27,11 @@ var eventsPace = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 1
 
 // Events gives what becomes of the run and its nodes, in order and from the event after
 // the one with number after on, until the run has ended and all was given. All nodes are
-// [Blocked] before their first event, so that the events from the first on tell the state of
-// each. Children of a map that never begin, since it has ended, have none. Of a run with very many, the broker keeps the latest only: the number of the first
-// that is given tells how many are missing. The plan must have asked for it, else there is
-// one error, [ErrInvalid]; an error is the last that is given.
+// [Blocked] before their first event, so that the events from the first on tell the state
+// of each; children of a map that never begin, since it has ended, have none. Of very many
+// events the broker keeps the latest only: the number of the first that is given tells how
+// many are missing. The plan must have asked for them, else there is one error,
+// [ErrInvalid]. An error is the last that is given.
 //
 //	for e, err := range run.Events(ctx, 0) {
 func (r Run) Events(ctx context.Context, after uint64) iter.Seq2[Event, error] {

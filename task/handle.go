@@ -163,8 +163,8 @@ type settler interface {
 }
 
 // settled puts the end of a job into what into points to.
-func settled[T any](ctx context.Context, p Port, s Settled, into *T) error {
-	if r, ok := any(into).(settler); ok {
+func settled(ctx context.Context, p Port, s Settled, into any) error {
+	if r, ok := into.(settler); ok {
 		return r.settle(ctx, p, s)
 	}
 	err := s.Err()
@@ -174,7 +174,7 @@ func settled[T any](ctx context.Context, p Port, s Settled, into *T) error {
 	if s.Result.Codec == CodecList {
 		err = gather(ctx, p, s, into)
 	} else {
-		*into, err = decode[T](s.Result)
+		err = s.Result.Decode(into)
 	}
 	if err != nil {
 		return fmt.Errorf("result of job %v: %w", s.ID, err)

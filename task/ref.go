@@ -178,13 +178,13 @@ func Ended[T any](ctx context.Context, rs []Ref[Result[T]]) ([]Result[T], error)
 	if err != nil {
 		return nil, err
 	}
-	late := make([]bool, len(rs)) // made of jobs of which one has not ended
 	now := slices.Clone(rs)
 	for i := range rs {
-		if late[i], err = rs[i].pending(ctx, p); err != nil {
+		late, err := rs[i].pending(ctx, p)
+		if err != nil {
 			return nil, err
 		}
-		if late[i] {
+		if late {
 			now[i] = Value(Result[T]{Err: ErrPending})
 		}
 	}

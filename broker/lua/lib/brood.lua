@@ -1,4 +1,5 @@
 -- brood: how a map ends: with its children, or before them.
+
 -- endMap(r, m, state): the last child that it waits for has ended.
 local function endMap(r, m, state)
   local id, tail = nodeOf(r.R, m.number), '\0'
@@ -38,7 +39,8 @@ end
 local function closeMap(r, m, state)
   m.ended = state
   mark(r, m)
-  if m.born < m.width then set(r, state == 'C' and 'C' or 'K', r[state == 'C' and 'C' or 'K'] + m.width - m.born) end
+  local never = neverOf(m)
+  if m.born < m.width then set(r, never, r[never] + m.width - m.born) end
   if m.done < m.born and not r.stop then worklist[#worklist + 1] = { id = nodeOf(r.R, m.number), state = 'M', chunk = 0, counted = true } end
 end
 
@@ -64,7 +66,7 @@ local function sweepMap(r, number, from)
   for i = from, last do
     local id = nodeOf(r.R, be(m.base + i, 3))
     local v = call('HGET', T .. 'jobs', id)
-    if sound(v) and byte(v, 6) < DEAD then halt(id, v, m.ended == 'C' and 'C' or 'K') end
+    if sound(v) and byte(v, 6) < DEAD then halt(id, v, neverOf(m)) end
   end
   return last < m.born - 1 and last + 1 or nil
 end

@@ -1,6 +1,7 @@
 -- expand(id, v, own, session, e): the job of a map has seen the list: running ->
--- blocked, with children; without any it has succeeded. e says how many, and how it fails if the run has no
--- numbers left, see broker/list.go.
+-- blocked, with children; without any it has succeeded. e says how many, and how it
+-- fails if the run has no numbers left, see broker/list.go.
+local NUMBERS = 16777216 -- that three bytes can tell apart
 local function expand(id, v, own, session, e)
   local r, number = runAt(runOf(id)), sub(id, 12, 14)
   local function close(state, tail) finish(id, v, 'a', state, sub(own, 12, 17), session, tail) end
@@ -9,7 +10,7 @@ local function expand(id, v, own, session, e)
   local base = BLOCK * math.ceil((r.top or r.n) / BLOCK)
   local name, pend = listOf(r, v)
   if width == 0 then return close('S', 'l' .. be(0, 6)) end
-  if base + width > 16777216 or not name then return close('F', sub(e, 17)) end
+  if base + width > NUMBERS or not name then return close('F', sub(e, 17)) end
   local m = { number = number, base = base, width = width, born = 0, next = 0, live = 0, done = 0, good = 0, bad = 0,
     from = num(sub(e, 4, 6)), chunk = num(sub(e, 7, 9)), parallel = num(sub(e, 10, 12)), allow = num(sub(e, 13, 15)),
     some = sub(e, 16, 16) == 's', ended = '-', lined = '-', name = name }

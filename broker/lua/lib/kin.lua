@@ -1,5 +1,5 @@
--- kin: maps. A map is a node that stands for as many children as a list has elements. While they run,
--- the node is blocked. Children that were not begun cost nothing: the node itself stands
+-- kin: maps. A map is a node that stands for as many children as a list has elements.
+-- While they run, the node is blocked. Children that were not begun cost nothing: the node itself stands
 -- in line, as number (3), pend name (1), '+', and they are made as there is room.
 --
 -- m<node> is what is known of a map: MAPPED, three bytes each, then whether children may
@@ -8,8 +8,9 @@
 -- made, next is who is looked at next for a start, live are ready, delayed or running, done have
 -- ended, good of them with success, bad otherwise than they may; parallel bounds live, allow bad.
 -- Children take numbers by 256: b<number/256> has their map and the first one's index.
--- nodes is how many nodes were submitted, top the first number that nobody has. g<node> has the tail of a map's first failure.
--- halted is how many children were cancelled that may be, or since their map had ended: the run is not for that.
+-- nodes is how many nodes were submitted, top the first number that nobody has. g<node>
+-- has the tail of a map's first failure. halted is how many children were cancelled that
+-- may be, or since their map had ended: the run is not cancelled for that.
 -- Elements lie chunk at a time beside the map's record, see broker/list.go; or else from
 -- is the first of the nodes whose results they are.
 local MAPPED = { 'base', 'width', 'born', 'next', 'live', 'done', 'good', 'bad', 'parallel', 'allow', 'chunk', 'from' }
@@ -78,6 +79,9 @@ local function leap(r, n)
   end
   return n
 end
+
+-- neverOf(m): how children that had not begun ended with their map.
+local function neverOf(m) return m.ended == 'C' and 'C' or 'K' end
 
 -- barred(r, id): a node is a child of a map that has ended: it must not start.
 local function barred(r, id)

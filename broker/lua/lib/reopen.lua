@@ -14,7 +14,7 @@ end
 local function reopen(r, i)
   local m = mapAt(r, be(i, 3))
   if not m then return end
-  local never = m.ended == 'C' and 'C' or 'K'
+  local never = neverOf(m)
   if m.born < m.width then set(r, never, r[never] - (m.width - m.born)) end
   m.ended, m.lined, m.next, m.live, m.done, m.bad = '-', '-', 0, 0, m.good, 0
   call('HDEL', r.key, 'g' .. m.number)

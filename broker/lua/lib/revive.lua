@@ -27,10 +27,11 @@ end
 local function endOf(r, i)
   local id = nodeOf(r.R, be(i, 3))
   local v = call('HGET', T .. 'jobs', id)
+  edges = edges + floor(#(v or '') / 4096) -- to read it takes as long as so many edges
   if sound(v) then return id, v, byte(v, 6) >= DEAD and 'F' or 'j', '' end
   local rec = call('HGET', T .. 'res:' .. sub(id, 7, 11), id)
   if not rec or #rec < 36 then return id end
-  edges = edges + floor(#rec / 4096) -- to read it takes as long as so many edges
+  edges = edges + floor(#rec / 4096)
   local at = 22 + num(sub(rec, 23, 26))
   return id, sub(rec, 22, at - 1), sub(rec, 1, 1), sub(rec, at)
 end
@@ -67,8 +68,8 @@ local function reset(r, i)
   if r.top then kin.reopen(r, i) end
 end
 
--- go(r, i): a node that waits for nothing stands in line; one that has ended is followed, but
--- for one that was skipped by an earlier step of this resume, which has been.
+-- go(r, i): a node that waits for nothing stands in line; one that has ended is followed,
+-- but for one that was skipped by an earlier step of this resume, which has been.
 local function go(r, i)
   if r.top and kin.revived(r, i) then return end
   local waits = call('HGET', r.key, 'p' .. be(i, 3))

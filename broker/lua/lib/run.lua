@@ -4,9 +4,12 @@
 -- lists, delayed or running), l how many wait in line:<R> for a place among those;
 -- state, begun, end, name, nonce; f the tail of the first failure, d that of a deadline
 -- that has passed; stop once nothing new may start: F after a failure, C cancelled;
--- e: how many events there were, if it is watched; keep: a failure does not stop it; paused: nothing new starts, for now, and y has who was to, see lib/park.lua; again, turn, rn, rc see lib/revive.lua. Of a node: p<node>
--- what it waits for, o<node>, a<node>, t<node> if all its children take its failure, k<node><chunk> its children, see
--- lib/follow.lua; q<byte> the pend names; top, m<node>, b<block>, g<node> see lib/kin.lua.
+-- keep: a failure does not stop it; paused: nothing new starts, for now, and y has who
+-- was to, see lib/park.lua; e: how many events there were, if it is watched; again, turn,
+-- rn, rc see lib/revive.lua. Of a node: p<node> what it waits for, o<node>, a<node>,
+-- t<node> if all its children take its failure, k<node><chunk> its children, see
+-- lib/follow.lua; q<byte> the pend names; top, nodes, halted, m<node>, b<block>, g<node>
+-- see lib/kin.lua.
 local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn', 'top', 'nodes', 'paused', 'e' }
 local runs, touched = {}, {}
 local kin, maps -- the functions for maps, and what makes them once a run has one
@@ -23,8 +26,8 @@ local function runAt(R)
   if r ~= nil then return r end
   local key = T .. 'run:' .. R
   local got = pcall('HMGET', key, unpack(FIELDS))
-  r = { R = R, key = key, stop = got[8], keep = got[9], resuming = got[10] == 'r', again = got[11], paused = got[15], e = tonumber(got[16] or ''),
-    turn = (tonumber(got[12] or 0) or 0) % 16777216, dirty = {} }
+  r = { R = R, key = key, stop = got[8], keep = got[9], resuming = got[10] == 'r', again = got[11],
+    turn = (tonumber(got[12] or 0) or 0) % 16777216, paused = got[15], e = tonumber(got[16] or ''), dirty = {} }
   for i = 1, 7 do r[FIELDS[i]] = tonumber((string.match(got[i] or (i ~= 5 and '0' or ''), '^%d+$'))) end
   if not (r.S and r.F and r.C and r.K and r.n and r.w and r.l) or got[10] ~= 'a' and got[10] ~= 'r' or
     type(pcall('HLEN', T .. 'res:' .. bucketOf(R))) ~= 'number' then r = false end

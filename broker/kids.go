@@ -7,26 +7,26 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
-// maxKin bounds how many edges of one run the search for a cycle reads.
-const maxKin = 10 * maxVisited
+// maxEdges bounds how many edges of one run the search for a cycle reads.
+const maxEdges = 10 * maxVisited
 
-// kin are the parents of the nodes of a run, by number.
-type kin map[int][]int
+// lineage is the parents of the nodes of a run, by number.
+type lineage map[int][]int
 
-// kin reads the edges of a run; none if there are too many.
-func (b *Broker) kin(ctx context.Context, run task.RunID) (kin, error) {
+// lineage reads the edges of a run; none if there are too many.
+func (b *Broker) lineage(ctx context.Context, run task.RunID) (lineage, error) {
 	p, err := b.partition(run)
 	if err != nil {
 		return nil, err
 	}
-	parents, edges := kin{}, 0
+	parents, edges := lineage{}, 0
 	for c, n := (kidsAt{}), 1; c.node < n; {
 		first := c.node
 		list, nodes, err := b.kids(ctx, p, run, &c, maxLook)
 		if err != nil {
 			return nil, err
 		}
-		if n = nodes; n > maxVisited || edges > maxKin || len(list) == 0 {
+		if n = nodes; n > maxVisited || edges > maxEdges || len(list) == 0 {
 			return nil, nil
 		}
 		for i, kids := range list {
@@ -66,18 +66,18 @@ func (b *Broker) kids(ctx context.Context, p int, run task.RunID, c *kidsAt, lim
 }
 
 // parents returns the parents of a node. known are the runs that were read before.
-func (b *Broker) parents(ctx context.Context, known map[task.RunID]kin, node task.ID) ([]task.ID, error) {
+func (b *Broker) parents(ctx context.Context, known map[task.RunID]lineage, node task.ID) ([]task.ID, error) {
 	run := node.Run()
-	k, ok := known[run]
+	l, ok := known[run]
 	if !ok {
 		var err error
-		if k, err = b.kin(ctx, run); err != nil {
+		if l, err = b.lineage(ctx, run); err != nil {
 			return nil, err
 		}
-		known[run] = k
+		known[run] = l
 	}
 	var ids []task.ID
-	for _, parent := range k[node.Number()] {
+	for _, parent := range l[node.Number()] {
 		ids = append(ids, run.Node(parent))
 	}
 	return ids, nil
