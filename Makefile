@@ -12,6 +12,9 @@ TOOL := go tool -modfile=tools/go.mod
 # The race detector needs a C compiler; go switches cgo off where there is none.
 RACE  = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# Tests that are skipped under it, since it is of no use to them and costs them much.
+RACELESS := ^Test(Model|Mutants|AllocationsPerPost)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup redis test race model chaos fuzz cover bench examples check format vet lint tidy docs fmt
@@ -28,6 +31,7 @@ redis:
 test: ## Run all tests, with the race detector where there is a C compiler (PKG, TIMEOUT)
 	@$(if $(RACE),,echo "make test: no C compiler found, so the race detector is off")
 	go test $(RACE) -timeout $(TIMEOUT) $(PKG)
+	$(if $(RACE),$(if $(filter ./... ./broker,$(PKG)),go test -timeout $(TIMEOUT) -run '$(RACELESS)' ./broker))
 
 race: ## Run all tests again in detail: uncached, in random order, every name printed (PKG, TIMEOUT)
 	go test -race -count=1 -shuffle=on -v -timeout $(TIMEOUT) $(PKG)

@@ -23,7 +23,9 @@ func (k *machine) compare() {
 	if len(k.runs) > 0 {
 		k.compareRun(pick(k, k.runs))
 	}
-	k.fsck(FsckConfig{})
+	if k.one(4) {
+		k.fsck(FsckConfig{})
+	}
 }
 
 // compareDump compares what a dump shows.

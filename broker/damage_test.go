@@ -413,6 +413,7 @@ var unseen = map[string][]string{
 // script may refuse to go on with an error, and then must not have changed anything;
 // or it does what it can. Fsck sees the damage.
 func TestModelOfDamage(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	s := newScene(t)
 	if f := s.fsck(t); len(f.Broken) > 0 {

@@ -24,6 +24,7 @@ var narrowly = edit{"lib/line", "local WINDOW = 256", "local WINDOW = 2"}
 
 // check runs the model against the broker, about 60 steps a case.
 func check(t *testing.T, edits ...edit) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	n := newBench(t, testConfig, edits...)
 	first := edit{}
@@ -53,6 +54,7 @@ func TestModelOfNarrowRuns(t *testing.T) { check(t, narrowly) }
 // TestModelOfLargeEnvelopes asks that jobs which do not fit an answer any more stay
 // where they were, for those who take the oldest and for those who take the newest.
 func TestModelOfLargeEnvelopes(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	k := newMachine(t.Context(), newBench(t, testConfig, sparsely), seedDice{rand.New(rand.NewPCG(1, 1))}, sparsely, t.Fatalf)
 	s := &msession{id: task.SessionID{1}, ttl: 30_000, queues: testQueues, functions: testFunctions, numbers: map[int]uint64{}}

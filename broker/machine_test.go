@@ -180,7 +180,7 @@ var moves = []struct {
 	{1, "cancel run", (*machine).cancelRun},
 	{2, "resume", (*machine).resume},
 	{2, "pause", (*machine).pause},
-	{2, "work", (*machine).workRun},
+	{3, "work", (*machine).workRun},
 	{2, "note", (*machine).note},
 	{4, "block", (*machine).block},
 	{1, "unblock", (*machine).unblock},
@@ -433,14 +433,17 @@ func (k *machine) postAs(jobs []*mjob, delays []int64, agains []bool) {
 	}
 }
 
-func (k *machine) submit() {
+func (k *machine) submit() { k.submitOf(1+k.below(6), 3) }
+
+// submitOf submits a run of n nodes, one in mapped of which is a map.
+func (k *machine) submitOf(n, mapped int) *mrun {
 	id := k.newID(task.KindRun)
 	run := &mrun{id: id}
 	plan := task.Plan{Name: "plan", KeepGoing: k.m.lazy || k.one(2)}
 	run.keep = plan.KeepGoing
 	run.watched = k.below(2) == 1
 	plan.Events = run.watched
-	for i := range 1 + k.below(6) {
+	for i := range n {
 		j := k.spec()
 		j.id, j.run, j.node = id.Node(i), run, i
 		j.route, j.lane = pick(k, testFunctions), pick(k, []byte("nnh"))
@@ -462,7 +465,7 @@ func (k *machine) submit() {
 			n.AtLeast = 1 + k.below(soft)
 		}
 		j.parents, j.atLeast, j.first = n.Parents, n.AtLeast, j.lane
-		if !k.m.lazy && k.one(3) {
+		if !k.m.lazy && k.one(mapped) {
 			j.over = &mmap{}
 			n.Map = &task.Map{Over: task.List{Form: task.ListValue, Value: []byte{0x90}}}
 		}
@@ -483,6 +486,7 @@ func (k *machine) submit() {
 	}
 	k.runs = append(k.runs, run)
 	k.m.submit(run)
+	return run
 }
 
 func describe(r *mrun) string {
@@ -697,8 +701,9 @@ func (k *machine) jobID() task.ID {
 	return pick(k, k.m.order).id
 }
 
-func (k *machine) cancel() {
-	id := k.jobID()
+func (k *machine) cancel() { k.cancelJob(k.jobID()) }
+
+func (k *machine) cancelJob(id task.ID) {
 	k.logf("cancel %v", id)
 	state, err := k.b.Cancel(k.ctx, id)
 	if !errors.Is(err, task.ErrUnknown) {
@@ -714,7 +719,10 @@ func (k *machine) cancelRun() {
 	if len(k.runs) == 0 {
 		return
 	}
-	run := pick(k, k.runs)
+	k.stopRun(pick(k, k.runs))
+}
+
+func (k *machine) stopRun(run *mrun) {
 	k.logf("cancel run %v", run.id)
 	state, err := k.b.Cancel(k.ctx, run.id)
 	k.must(err)
@@ -729,7 +737,8 @@ func (k *machine) cancelRun() {
 	}
 }
 
-// workRun submits a run and lets one worker do most of it, and resumes it if it fails.
+// workRun submits a run and lets one worker do most of it. If it fails it is resumed,
+// sometimes after its dead letters are gone.
 func (k *machine) workRun() {
 	k.serial++
 	s := &msession{
@@ -739,36 +748,66 @@ func (k *machine) workRun() {
 	binary.BigEndian.PutUint64(s.id[:], uint64(k.serial))
 	k.workers = append(k.workers, s)
 	k.enter(s)
-	k.submit()
-	run := k.runs[len(k.runs)-1]
+	run := k.submitOf(1+k.below(4), 2)
 	for range 1 + k.below(6) {
 		var done []task.Outcome
 		for _, l := range k.leases {
-			if j := k.m.owns(l); j == nil || l.Session != s.id || j.run != run {
-				continue
+			if j := k.m.owns(l); j != nil && l.Session == s.id && j.run == run {
+				done = append(done, k.worked(l))
 			}
-			o := k.success(l)
-			if k.one(5) {
-				o.Verdict, o.Failure = task.Fail, task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
-			}
-			done = append(done, o)
 		}
-		k.compareDump()
-		clear(k.m.loose)
+		k.rest()
 		k.exchangeAs(s, 0, s.numbers[0]+1, done, nil, wish{want: 8})
 	}
-	if state, _ := run.record(); state == task.Failed && !k.m.lazy {
-		k.compareDump()
-		clear(k.m.loose)
+	switch state, _ := run.record(); {
+	case k.m.lazy:
+	case state == task.Failed:
+		if k.one(3) {
+			k.rest()
+			k.logf("clock past the retention, and a tick")
+			k.setClock(k.m.now + testKeep.Milliseconds() + 1)
+			k.tick()
+		}
+		k.rest()
 		k.resumeRun(run)
+	case state == task.Running && k.one(3):
+		k.rest()
+		k.stopRun(run)
 	}
+}
+
+// worked is how an attempt ends in workRun: mostly well.
+func (k *machine) worked(l task.Lease) task.Outcome {
+	o := k.success(l)
+	switch k.below(12) {
+	case 0, 1:
+		o = task.Outcome{Lease: l, Verdict: task.SkipJob}
+	case 2:
+		k.noteOf(l)
+		o = task.Outcome{Lease: l, Verdict: task.Release}
+	case 3, 4, 5:
+		o.Verdict, o.Failure = task.Fail, task.Failure{Attempt: 1, Kind: task.FailureError, Message: "failed"}
+	}
+	return o
+}
+
+// rest ends a part of a step.
+func (k *machine) rest() {
+	k.compareDump()
+	clear(k.m.loose)
 }
 
 // resume lets a run go on that has ended.
 func (k *machine) resume() {
-	if len(k.runs) > 0 && !k.m.lazy {
-		k.resumeRun(pick(k, k.runs))
+	if len(k.runs) == 0 || k.m.lazy {
+		return
 	}
+	run := pick(k, k.runs)
+	if len(run.aside) > 0 && k.one(2) {
+		k.cancelJob(pick(k, run.aside).id)
+		k.rest()
+	}
+	k.resumeRun(run)
 }
 
 func (k *machine) resumeRun(run *mrun) {
@@ -823,7 +862,10 @@ func (k *machine) note() {
 	if len(k.leases) == 0 {
 		return
 	}
-	l := k.lease()
+	k.noteOf(k.lease())
+}
+
+func (k *machine) noteOf(l task.Lease) {
 	text := fmt.Sprintf("note %d", len(k.trace))
 	k.logf("note %v of %v/%d", l.ID, l.Session, l.Epoch)
 	err := k.b.Note(k.ctx, l, task.Note{Text: &text})
@@ -939,7 +981,7 @@ func (k *machine) tick() {
 		k.unchanged("tick answered LATER")
 	}
 	if more && !k.m.lazy {
-		k.fail("tick says that there is more to do")
+		k.fail("tick says that there is more to do: %q", k.dump().items("cont"))
 	}
 }
 
@@ -958,8 +1000,7 @@ func (k *machine) jump() {
 func (k *machine) crash() {
 	s := k.session()
 	k.exchangeAs(s, 0, s.numbers[0]+1, nil, nil, wish{want: 3, held: k.below(2)})
-	k.compareDump()
-	clear(k.m.loose)
+	k.rest()
 	k.logf("clock +31000, and a tick")
 	k.setClock(k.m.now + 31_000)
 	k.tick()
@@ -969,8 +1010,7 @@ func (k *machine) crash() {
 func (k *machine) setBack() {
 	k.join()
 	for _, by := range []int64{0, -3_600_000, 31_000} {
-		k.compareDump()
-		clear(k.m.loose)
+		k.rest()
 		k.logf("clock %+d, and a tick", by)
 		k.setClock(k.m.now + by)
 		k.tick()
@@ -987,7 +1027,10 @@ func (k *machine) replay() {
 	if len(k.past) == 0 {
 		return
 	}
-	c := k.past[len(k.past)-1-k.below(min(len(k.past), 8))]
+	k.replayCall(k.past[len(k.past)-1-k.below(min(len(k.past), 8))])
+}
+
+func (k *machine) replayCall(c pastCall) {
 	k.logf("replay of %s no %d of %v", c.what, c.number, c.session)
 	args := slices.Clone(c.args)
 	for _, s := range k.b.scripts.all() {

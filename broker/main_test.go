@@ -37,6 +37,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// withoutRaceDetector skips a test under the race detector. make test runs it a second
+// time, without.
+func withoutRaceDetector(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("skipped under the race detector: go test ./broker -run", t.Name())
+	}
+}
+
 // open returns a broker on url that is closed when the test ends. It gets a
 // namespace of its own unless cfg has one.
 func open(t testing.TB, url string, cfg Config) *Broker {

@@ -178,7 +178,7 @@ func (k *machine) expansion(o task.Outcome) task.Outcome {
 		return o
 	}
 	o.Verdict, o.Result = task.Expand, task.Data{}
-	o.Width = &task.Width{N: k.below(5), MaxParallel: k.below(3), MaxFailures: k.below(3), Some: k.below(2) == 1, Chunk: 1}
+	o.Width = &task.Width{N: k.below(6), MaxParallel: k.below(3), MaxFailures: max(k.below(4)-1, 0), Some: k.below(2) == 1, Chunk: 1}
 	if k.one(3) {
 		o.Width.First = 1
 		return o
@@ -210,7 +210,14 @@ func (k *machine) pause() {
 		k.fail("pause: %v, want %v", state, want)
 	}
 	k.again("pause")
-	k.past = append(k.past, pastCall{what: "pause", args: k.n.rec.args, reply: k.n.rec.reply})
+	call := pastCall{what: "pause", args: k.n.rec.args, reply: k.n.rec.reply}
+	k.past = append(k.past, call)
+	if k.one(4) {
+		k.rest()
+		k.resumeRun(run)
+		k.rest()
+		k.replayCall(call)
+	}
 }
 
 // park keeps those nodes of paused runs aside that a claim has come upon: which these are

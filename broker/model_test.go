@@ -245,7 +245,12 @@ func (m *model) settle(work []*mjob) {
 func (m *model) resume(r *mrun) {
 	r.stopped, r.cancelled, r.failed, r.paused, r.line = false, false, false, false, nil
 	for _, j := range slices.Concat(r.nodes, r.kin) {
-		if j.heard = nil; j.state == task.Succeeded || j.gone || j.up != nil && j.up.state != task.Blocked {
+		j.heard = nil
+		if j.up != nil && j.up.state != task.Blocked {
+			j.halted = true // it is not run again, so that its run is not cancelled for it
+			continue
+		}
+		if j.state == task.Succeeded || j.gone {
 			continue
 		}
 		if j.over.expanded() {

@@ -3,10 +3,11 @@ package broker
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,42 +96,30 @@ func (n *bench) setClock(ctx context.Context, ms int64) error {
 
 // dump is all that is stored in a partition, but for the clock.
 type dump struct {
-	kinds  map[string]string // of what type a key is, and whether it expires
-	bodies map[string]string // what it holds, not yet taken apart
+	kinds  map[string]string   // of what type a key is, and whether it expires
+	bodies map[string][]string // what it holds
 	digest [32]byte
 }
 
 // dumpScript returns for each key its name, type and whether it expires, and what it
-// holds, in order; each part as its length, a colon, and itself.
+// holds.
 const dumpScript = `
-local out = {}
-local function part(v) return #v .. ':' .. v end
-local names = redis.call('KEYS', ARGV[1] .. '*')
-table.sort(names)
-for _, k in ipairs(names) do
-  local t, items = redis.call('TYPE', k).ok, nil
-  if t == 'string' then items = { redis.call('GET', k) }
+local out, call = {}, redis.call
+for _, k in ipairs(call('KEYS', ARGV[1] .. '*')) do
+  local t, items = call('TYPE', k).ok, nil
+  if t == 'hash' then items = call('HGETALL', k)
+  elseif t == 'list' then items = call('LRANGE', k, 0, -1)
+  elseif t == 'set' then items = call('SMEMBERS', k)
+  elseif t == 'zset' then items = call('ZRANGE', k, 0, -1, 'WITHSCORES')
   elseif t == 'stream' then
     items = {}
-    for _, e in ipairs(redis.call('XRANGE', k, '-', '+')) do items[#items + 1] = e[1] .. e[2][2] .. e[2][4] end
-  elseif t == 'list' then items = redis.call('LRANGE', k, 0, -1)
-  elseif t == 'set' then items = redis.call('SMEMBERS', k) table.sort(items)
-  elseif t == 'zset' then items = redis.call('ZRANGE', k, 0, -1, 'WITHSCORES')
-  else
-    local all = redis.call('HGETALL', k)
-    local fields, at = {}, {}
-    for i = 1, #all, 2 do fields[#fields + 1] = all[i] at[all[i]] = all[i + 1] end
-    table.sort(fields)
-    items = {}
-    for _, f in ipairs(fields) do items[#items + 1] = f items[#items + 1] = at[f] end
-  end
-  for i = 1, #items do items[i] = part(items[i]) end
-  if redis.call('PTTL', k) >= 0 then t = t .. ' that expires' end
-  if k ~= ARGV[1] .. 'clock' then
-    out[#out + 1] = part(string.sub(k, #ARGV[1] + 1)) .. part(t) .. part(table.concat(items))
-  end
+    for _, e in ipairs(call('XRANGE', k, '-', '+')) do items[#items + 1] = e[1] .. e[2][2] .. e[2][4] end
+  else items = { call('GET', k) } end
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3] = string.sub(k, #ARGV[1] + 1), t, items
+  if call('PTTL', k) >= 0 then out[n + 2] = t .. ' that expires' end
 end
-return table.concat(out)`
+return out`
 
 func (n *bench) dump(ctx context.Context) (*dump, error) {
 	res, err := n.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // not seen by the recorder
@@ -140,26 +129,57 @@ func (n *bench) dump(ctx context.Context) (*dump, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
-	text, _ := res[0].(*redis.Cmd).Text()
-	d := &dump{kinds: map[string]string{}, bodies: map[string]string{}, digest: sha256.Sum256([]byte(text))}
-	for parts := split(text); len(parts) >= 3; parts = parts[3:] {
-		d.kinds[parts[0]], d.bodies[parts[0]] = parts[1], parts[2]
+	parts, _ := res[0].(*redis.Cmd).Slice()
+	d := &dump{kinds: map[string]string{}, bodies: map[string][]string{}}
+	for ; len(parts) >= 3; parts = parts[3:] {
+		name, kind, list := parts[0].(string), parts[1].(string), parts[2].([]any)
+		if name == "clock" {
+			continue
+		}
+		items := make([]string, len(list))
+		for i := range list {
+			items[i] = list[i].(string)
+		}
+		switch kind, _, _ := strings.Cut(kind, " "); kind {
+		case "set":
+			slices.Sort(items)
+		case "hash":
+			sortPairs(items)
+		}
+		d.kinds[name], d.bodies[name] = kind, items
 	}
+	d.digest = d.sum()
 	return d, nil
 }
 
-// split takes parts apart: length, colon, part.
-func split(s string) (parts []string) {
-	for s != "" {
-		length, rest, _ := strings.Cut(s, ":")
-		n, _ := strconv.Atoi(length)
-		parts, s = append(parts, rest[:n]), rest[n:]
+// sortPairs brings the fields of a hash into order.
+func sortPairs(items []string) {
+	pairs := make([][2]string, 0, len(items)/2)
+	for i := 0; i+1 < len(items); i += 2 {
+		pairs = append(pairs, [2]string{items[i], items[i+1]})
 	}
-	return parts
+	slices.SortFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	for i, p := range pairs {
+		items[2*i], items[2*i+1] = p[0], p[1]
+	}
+}
+
+func (d *dump) sum() [32]byte {
+	var all []byte
+	add := func(s string) { all = append(binary.AppendUvarint(all, uint64(len(s))), s...) }
+	for _, name := range slices.Sorted(maps.Keys(d.kinds)) {
+		add(name)
+		add(d.kinds[name])
+		all = binary.AppendUvarint(all, uint64(len(d.bodies[name])))
+		for _, item := range d.bodies[name] {
+			add(item)
+		}
+	}
+	return sha256.Sum256(all)
 }
 
 // items returns what a key holds; of hashes and scores, in pairs.
-func (d *dump) items(key string) []string { return split(d.bodies[key]) }
+func (d *dump) items(key string) []string { return d.bodies[key] }
 
 // fields returns a hash as a map.
 func (d *dump) fields(key string) map[string]string {

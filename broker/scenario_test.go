@@ -261,7 +261,9 @@ func (s *scenario) child(ctx context.Context, j task.Job) (task.Outcome, error) 
 		}
 	}
 	s.say("child %d has an element of %d bytes", j.Element.Index, len(e.Bytes))
-	s.done[fmt.Sprintf("child %d", j.Element.Index)]++
+	name := fmt.Sprintf("child %d", j.Element.Index)
+	s.ids[name] = j.ID
+	s.done[name]++
 	return succeeded(j), nil
 }
 

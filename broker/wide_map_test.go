@@ -20,6 +20,7 @@ const firstChild = 256
 
 // TestModelOfWideMaps works off maps that are wider than what one script does at once.
 func TestModelOfWideMaps(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -64,6 +65,7 @@ func TestModelOfWideMaps(t *testing.T) {
 // TestModelOfWideMapsThatAreResumed cancels maps half-way, or lets a child fail, and
 // resumes them: what has succeeded is not run again.
 func TestModelOfWideMapsThatAreResumed(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for name, fail := range map[string]int{"cancelled": -1, "failed": firstChild + 250} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +95,7 @@ func TestModelOfWideMapsThatAreResumed(t *testing.T) {
 // TestModelOfWideMapsWhoseDeadLettersAreGone resumes a run whose failed map is not there
 // any more: it stays failed, and so do its children, and the run ends.
 func TestModelOfWideMapsWhoseDeadLettersAreGone(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	w := newWide(t, mapped(false))
 	w.width = task.Width{N: 600, First: 1}

@@ -32,6 +32,7 @@ func layers(widths ...int) task.Plan {
 // TestModelOfWideRuns works off runs whose edges fill several chunks and more than
 // one script may follow, and asks on the way that all adds up.
 func TestModelOfWideRuns(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -66,6 +67,7 @@ func TestModelOfWideRuns(t *testing.T) {
 // TestModelOfWideRunsThatFail asks that nothing new starts after a failure, and that
 // the nodes of a run which is too large for one script end all the same.
 func TestModelOfWideRunsThatFail(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	w := newWide(t, layers(1, 1000, 1))
 	for w.run(t).State == task.Running {
@@ -80,6 +82,7 @@ func TestModelOfWideRunsThatFail(t *testing.T) {
 
 // TestModelOfWideRunsThatAreCancelled cancels while edges are still to be followed.
 func TestModelOfWideRunsThatAreCancelled(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	w := newWide(t, layers(1, 100, 100, 100))
 	w.step(t, -1)
@@ -99,6 +102,7 @@ func TestModelOfWideRunsThatAreCancelled(t *testing.T) {
 // stops them again on the way: what is left of an earlier stop or resume must not
 // meddle with a later one.
 func TestModelOfWideRunsThatAreResumed(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	const nodes = 700
 	widths := make([]int, nodes)

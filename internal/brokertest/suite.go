@@ -61,6 +61,7 @@ var areas = map[string]stories{
 	"Edge":     edgeStories,
 	"Block":    blockStories,
 	"Note":     noteStories,
+	"Watch":    watchStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

@@ -40,9 +40,9 @@ local function settle()
       flushEnds() -- what this script has said of its nodes must be there to be seen
       local next = node.chunk
       while next and edges < EDGES do
-        local from = next
-        next = sweep(r, from)
-        edges = edges + 4 * SWEEP -- to end a node takes about as long as four edges
+        local looked
+        next, looked = sweep(r, next)
+        edges = edges + 4 * looked -- to end a node takes about as long as four edges
       end
       if next and not r.over then later(node, next) end
       if not next and r.S + r.F + r.C + r.K == r.n then endRun(r) end

@@ -47,16 +47,17 @@ local function tally(r, node)
   if r.S + r.F + r.C + r.K == r.n then endRun(r) end
 end
 
--- sweep(r, from): ends nodes of a stopped run, and returns the next, nil after the last.
+-- sweep(r, from): ends nodes of a stopped run, and returns the next, nil after the last,
+-- and how many it has looked at.
 local function sweep(r, from)
   local top = r.top or r.n
-  for _ = 1, SWEEP do
+  for looked = 0, SWEEP - 1 do
     if r.top then from = kin.leap(r, from) end
-    if from >= top then return nil end
+    if from >= top then return nil, looked end
     local id = nodeOf(r.R, be(from, 3))
     local v = call('HGET', T .. 'jobs', id)
     if sound(v) and byte(v, 6) < DEAD then halt(id, v, r.stop == 'C' and 'C' or 'K') end
     from = from + 1
   end
-  return from < top and from
+  return from < top and from, SWEEP
 end
