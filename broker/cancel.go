@@ -146,7 +146,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	}
 	var got []any
 	err = b.retry(ctx, "run", func() (err error) {
-		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K", "paused", "e").Result()
+		got, err = b.rdb.HMGet(ctx, b.prefixes[p]+"run:"+string(id[:]), "name", "state", "n", "begun", "end", "S", "F", "C", "K", "paused", "e", "xs", "xe").Result()
 		return err
 	})
 	if err != nil {
@@ -165,6 +165,7 @@ func (b *Broker) Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 		Paused: s[9] != "", Watched: s[10] != "",
 		Started: letterTime(uint64(n(3))), Finished: letterTime(uint64(n(4))),
 		Counts: map[task.State]int{task.Succeeded: n(5), task.Failed: n(6), task.Cancelled: n(7), task.Skipped: n(8)},
+		Exits:  exitsOf(s[12], n(11)),
 	}
 	return r, nil
 }

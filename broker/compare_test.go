@@ -192,6 +192,13 @@ func (k *machine) compareRun(run *mrun) {
 	if got.State != state || !maps.Equal(got.Counts, counts) || got.Nodes != run.size() {
 		k.fail("run %v is %v with %v, want %v with %v", run.id, got.State, got.Counts, state, counts)
 	}
+	posted := 0
+	if run.exited {
+		posted = len(run.exits)
+	}
+	if len(got.Exits) != posted || posted > 0 && k.m.jobs[got.Exits[posted-1]] == nil {
+		k.fail("run %v has the exit jobs %v, want %d", run.id, got.Exits, posted)
+	}
 	if run.watched && !k.m.lazy {
 		k.compareEvents(run)
 	}
@@ -240,6 +247,12 @@ func (k *machine) drain() {
 	for _, j := range k.m.order {
 		if j.state == task.Scheduled {
 			k.setClock(max(k.m.now, j.due))
+		}
+	}
+	s.functions = slices.Clone(s.functions)
+	for _, run := range k.runs {
+		if len(run.exits) > 0 {
+			s.functions = append(s.functions, exitRoute(run.id))
 		}
 	}
 	k.workers = append(k.workers, s)

@@ -103,6 +103,12 @@ func (r *storedRun) set(f, v string) bool {
 		return v == "F" || v == "C"
 	case f == "d":
 		return v != ""
+	case f == "xs":
+		return count && n > 0 && n <= task.MaxExits
+	case f == "xe":
+		return len(v) == len(task.ID{})
+	case len(f) == 2 && f[0] == 'x':
+		return f[1] < task.MaxExits && len(v) > 2
 	case f == "y":
 		for y := v; len(y) >= 6; y = y[6:] {
 			r.aside[place(y)] = true

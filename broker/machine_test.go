@@ -472,6 +472,17 @@ func (k *machine) submitOf(n, mapped int) *mrun {
 		run.nodes = append(run.nodes, j)
 		plan.Nodes = append(plan.Nodes, n)
 	}
+	for range k.below(3) * k.below(2) {
+		if k.m.lazy {
+			break
+		}
+		// Each run has a list of its own: of several that end at once, the order is open.
+		x := &mjob{queue: "a", route: exitRoute(id), lane: 'N', digest: "payload"}
+		run.exits = append(run.exits, x)
+		c := k.call(x)
+		c.Parent = task.ID{} // the broker says
+		plan.OnExit = append(plan.OnExit, c)
+	}
 	k.logf("submit %v: %s", id, describe(run))
 	k.must(plan.Validate())
 	parts, err := k.b.parts(id, fmt.Sprintf("nonce%d", k.serial), &plan)
@@ -489,12 +500,15 @@ func (k *machine) submitOf(n, mapped int) *mrun {
 	return run
 }
 
+// exitRoute is the function of the exit jobs of a run.
+func exitRoute(run task.RunID) string { return fmt.Sprintf("exit-%x", run[6:11]) }
+
 func describe(r *mrun) string {
 	var out []string
 	for _, j := range r.nodes {
 		out = append(out, fmt.Sprintf("%d in %s after %v (at least %d, a map: %t)", j.node, j.list(), j.parents, j.atLeast, j.over != nil))
 	}
-	return fmt.Sprintf("keep going %t: %s", r.keep, strings.Join(out, "; "))
+	return fmt.Sprintf("keep going %t, %d exit jobs: %s", r.keep, len(r.exits), strings.Join(out, "; "))
 }
 
 // accept draws which ends of a parent a node accepts.
@@ -730,6 +744,7 @@ func (k *machine) stopRun(run *mrun) {
 		run.cancelled = true
 		k.m.stop(run, task.Cancelled)
 		run.due = nil
+		k.m.close()
 	}
 	k.again("cancel")
 	if want, _ := run.record(); state != want && !k.m.lazy {
@@ -817,6 +832,8 @@ func (k *machine) resumeRun(run *mrun) {
 	k.must(err)
 	k.again("resume")
 	k.past = append(k.past, pastCall{what: "resume", args: k.n.rec.args, reply: k.n.rec.reply})
+	run.times, err = k.b.resumes(k.ctx, 0, run.id)
+	k.must(err)
 	want := before
 	switch {
 	case before == task.Running && run.paused:

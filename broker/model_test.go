@@ -87,6 +87,9 @@ type mrun struct {
 	line      []*mjob // those that wait for a place among those that have started
 	kin       []*mjob // children of maps that have begun
 	top       int     // the first number that no node has
+	exits     []*mjob // what is posted when it has ended
+	exited    bool    // that was done
+	times     int     // how often it was resumed
 }
 
 type msession struct {
@@ -238,12 +241,29 @@ func (m *model) settle(work []*mjob) {
 		m.fill(r)
 	}
 	m.arrange()
+	m.close()
+}
+
+// close posts the exit jobs of runs that have ended.
+func (m *model) close() {
+	for _, r := range m.runs {
+		if state, _ := r.record(); len(r.exits) == 0 || r.exited || state == task.Running {
+			continue
+		}
+		r.exited = true
+		for i, of := range r.exits {
+			j := *of
+			j.id = exitID(r.id, m.now, r.times, i)
+			m.add(&j)
+			m.ready(&j, false)
+		}
+	}
 }
 
 // resume makes jobs again of the nodes of a run that did not succeed. Dead letters
 // that were deleted stay failed.
 func (m *model) resume(r *mrun) {
-	r.stopped, r.cancelled, r.failed, r.paused, r.line = false, false, false, false, nil
+	r.stopped, r.cancelled, r.failed, r.paused, r.exited, r.line, r.aside = false, false, false, false, false, nil, nil
 	for _, j := range slices.Concat(r.nodes, r.kin) {
 		j.heard = nil
 		if j.up != nil && j.up.state != task.Blocked {

@@ -113,7 +113,7 @@ var mutants = []struct {
 	{"resume does not follow what has succeeded", []edit{{"lib/revive", "worklist[#worklist + 1] = { id = id, state = truth(tail), chunk = 0, counted = true }", ""}}},
 	{"resume forgets how many are enough", []edit{{"lib/phases", "be(tonumber(call('HGET', r.key, 'a' .. number) or 0), 3)", "be(0, 3)"}}},
 	{"a resumed node waits for nobody", []edit{{"lib/phases", "await(r, sub(list, k, k + 2), byte(list, k + 4))", ""}}},
-	{"a resumed run is still stopped", []edit{{"resume", "call('HDEL', key, 'stop', 'f', 'end', 'd', 'y', 'halted')", "call('HDEL', key, 'f', 'end', 'd', 'y', 'halted')"}}},
+	{"a resumed run is still stopped", []edit{{"resume", "call('HDEL', key, 'stop', 'f', 'end', 'd', 'y', 'halted', 'xe')", "call('HDEL', key, 'f', 'end', 'd', 'y', 'halted', 'xe')"}}},
 	{"resume does not know its own call", []edit{{"resume", "local seen, live = tonumber(times or 0) >= tonumber(ARGV[2]),", "local seen, live = false,"}}},
 	{"a resumed suspect stays one", []edit{{"lib/revive", "sub(pend, -1) == 'x' and", "false and"}}},
 	{"a suspect forgets its lane", []edit{{"lib/requeue", "if lane == 'x' and prio then", "if false then"}}},
@@ -187,6 +187,8 @@ var mutants = []struct {
 	{"an event has the number of another", []edit{{"lib/run", "set(r, 'e', r.e + 1)", "set(r, 'e', math.max(r.e, 1))"}}},
 	{"a paused run lets nodes out of line", []edit{narrowly, {"lib/line", "if n <= 0 or r.stop or r.resuming or r.paused then", "if n <= 0 or r.stop or r.resuming then"}}},
 	{"a run that was paused stays so", []edit{{"resume", "call('HDEL', key, 'paused')", ""}}},
+	{"a run that ends forgets its exit jobs", []edit{{"lib/stop", "if exits then postExits", "if false then postExits"}}},
+	{"each end of a run has the same exit jobs", []edit{{"lib/exits", "(tonumber(r.again or 0) * MAXEXITS)", "(0 * MAXEXITS)"}}},
 	{"a list is taken from anybody", []edit{{"spread", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 }
 

@@ -117,7 +117,7 @@ func (s *scenario) submit(ctx context.Context) error {
 		return task.Node{Call: fCall(name), Parents: task.After(parents...)}
 	}
 	for _, plan := range []task.Plan{
-		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}},
+		{Name: "abc", Nodes: []task.Node{node("a"), node("b"), node("c", 0, 1)}, OnExit: []task.Call{fCall("exit")}},
 		{Name: "fails", KeepGoing: true, Nodes: []task.Node{node("broken"), node("well"), node("skipped", 0, 1)}},
 		{Name: "mapped", Nodes: []task.Node{{Call: fCall("map"), Map: &task.Map{Over: task.List{Form: task.ListValue, Value: []byte{0x90}}}}, node("reduced", 0)}},
 		{Name: "cancelled", Nodes: []task.Node{node("gone"), node("gone too", 0)}},
@@ -165,7 +165,7 @@ func (s *scenario) cancel(ctx context.Context) error {
 
 // work runs all jobs.
 func (s *scenario) work(ctx context.Context) error {
-	left := map[string]bool{"lost": true, "follower": true}
+	left := map[string]bool{"lost": true, "follower": true, "exit": true}
 	for _, name := range slices.Concat(alone, inRuns) {
 		left[name] = true
 	}
@@ -232,7 +232,7 @@ func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error
 		o.Then = []task.Call{fCall("follower")}
 	case name == "a" && first:
 		s.say("a wait for who waits is refused: %t", errors.Is(s.b.Block(ctx, j, []task.ID{s.ids["c"]}), task.ErrCycle))
-	case name == "follower":
+	case name == "follower", name == "exit":
 		s.ids[name] = j.ID
 	case name == "note":
 		half, busy := 50.0, "half way"

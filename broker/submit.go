@@ -126,6 +126,9 @@ func (b *Broker) parts(id task.RunID, nonce string, plan *task.Plan) ([][]any, e
 			return nil, fmt.Errorf("plan %q, node %d: %w", plan.Name, i, err)
 		}
 	}
+	if err := b.layExits(l, plan); err != nil {
+		return nil, fmt.Errorf("plan %q, exit jobs: %w", plan.Name, err)
+	}
 	for parent, k := range kids {
 		if len(k) > 0 && taken[parent] {
 			l.field("t"+number(parent), "")
@@ -157,8 +160,8 @@ func (b *Broker) layNode(l *layout, plan *task.Plan, i int, kids [][]byte, taken
 	if err != nil {
 		return err
 	}
-	if l.payload += len(it.value); l.payload > b.cfg.MaxPlanBytes && i > 0 {
-		return fmt.Errorf("%w: the inputs of the plan have more than MaxPlanBytes, %d; store them elsewhere and send their names", task.ErrTooLarge, b.cfg.MaxPlanBytes)
+	if err := b.weigh(l, len(it.value)); err != nil {
+		return err
 	}
 	name, err := l.list(it.pend)
 	if err != nil {
@@ -191,6 +194,15 @@ func (b *Broker) layNode(l *layout, plan *task.Plan, i int, kids [][]byte, taken
 	l.nodes = append(l.nodes, c.ID[:], it.value, it.pend, waits, []byte{name})
 	l.size += len(it.value) + 32
 	l.cut(false)
+	return nil
+}
+
+// weigh counts the bytes of one more stored job. The first may have as many as it likes.
+func (b *Broker) weigh(l *layout, n int) error {
+	first := l.payload == 0
+	if l.payload += n; l.payload > b.cfg.MaxPlanBytes && !first {
+		return fmt.Errorf("%w: the inputs of the plan have more than MaxPlanBytes, %d; store them elsewhere and send their names", task.ErrTooLarge, b.cfg.MaxPlanBytes)
+	}
 	return nil
 }
 

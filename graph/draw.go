@@ -10,7 +10,7 @@ import (
 
 // DOT returns p as a drawing for Graphviz: dot -Tsvg. Edges from parents that need not
 // succeed are dashed, and all that ask for something else than success say what.
-// Names of any kind are only ever text in it. The plan need not be valid.
+// Exit jobs stand apart, since no edge leads to them. Names of any kind are only ever text in it. The plan need not be valid.
 func DOT(p task.Plan) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "digraph \"%s\" {\n", escapeDOT(p.Name))
@@ -20,6 +20,9 @@ func DOT(p task.Plan) string {
 	}
 	for e := range edges(p) {
 		fmt.Fprintf(&s, "\tn%d -> n%d%s;\n", e.From, e.to, dotStyle(e.Accept))
+	}
+	for i := range p.OnExit {
+		fmt.Fprintf(&s, "\tx%d [label=\"%s\\nat the end\", style=\"rounded,dashed\"];\n", i, escapeDOT(strings.Join(p.OnExit[i].Functions, "+")))
 	}
 	s.WriteString("}\n")
 	return s.String()
@@ -46,6 +49,9 @@ func Mermaid(p task.Plan) string {
 	}
 	for e := range edges(p) {
 		fmt.Fprintf(&s, "  n%d %s n%d\n", e.From, mermaidArrow(e.Accept), e.to)
+	}
+	for i := range p.OnExit {
+		fmt.Fprintf(&s, "  x%d([\"%s<br>at the end\"])\n", i, escapeMermaid(strings.Join(p.OnExit[i].Functions, "+")))
 	}
 	return s.String()
 }

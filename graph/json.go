@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -11,8 +12,8 @@ import (
 // JSON returns p for programs: its name, keep_going, its deadline in seconds if it has
 // one, and its nodes in order. A node has a name, the task, the queue, at_least where
 // it was asked for, and parents: each the name of a node and what is accepted of it,
-// which is success, skip (success or skipped), any (end), true or false. A map has map: what it runs over. Inputs are not
-// in it. The error is that of package json.
+// which is success, skip (success or skipped), any (end), true or false. A map has map: what it runs over. Exit
+// jobs are in on_exit, each a task and a queue. Inputs are not in it. The error is that of package json.
 func JSON(p task.Plan) ([]byte, error) {
 	doc := document{Name: p.Name, KeepGoing: p.KeepGoing, Deadline: p.Deadline.Seconds(), Nodes: make([]jsonNode, len(p.Nodes))}
 	for i := range p.Nodes {
@@ -29,6 +30,10 @@ func JSON(p task.Plan) ([]byte, error) {
 		}
 		doc.Nodes[i] = d
 	}
+	for i := range p.OnExit {
+		c := &p.OnExit[i]
+		doc.OnExit = append(doc.OnExit, jsonExit{Task: strings.Join(c.Functions, "+"), Queue: cmp.Or(c.Spec.Queue, task.DefaultQueue)})
+	}
 	return json.MarshalIndent(doc, "", "  ")
 }
 
@@ -37,6 +42,12 @@ type document struct {
 	KeepGoing bool       `json:"keep_going"`
 	Deadline  float64    `json:"deadline,omitempty"`
 	Nodes     []jsonNode `json:"nodes"`
+	OnExit    []jsonExit `json:"on_exit,omitempty"`
+}
+
+type jsonExit struct {
+	Task  string `json:"task"`
+	Queue string `json:"queue"`
 }
 
 type jsonNode struct {

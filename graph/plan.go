@@ -19,6 +19,7 @@ func (g *Graph) Plan() (task.Plan, error) {
 	b := g.builder()
 	p := b.plan
 	p.Nodes = b.names()
+	p.OnExit = slices.Clone(p.OnExit)
 	if err := errors.Join(b.report(p), b.validate(p)); err != nil {
 		return task.Plan{}, err
 	}
@@ -29,7 +30,10 @@ func (g *Graph) Plan() (task.Plan, error) {
 func (b *builder) report(p task.Plan) error {
 	errs := make([]error, len(b.faults))
 	for k, f := range b.faults {
-		where := fmt.Sprintf("graph %q, node %q", p.Name, p.Nodes[f.node].Name)
+		where := fmt.Sprintf("graph %q, exit job %d", p.Name, exitNode(f.node))
+		if f.node >= 0 {
+			where = fmt.Sprintf("graph %q, node %q", p.Name, p.Nodes[f.node].Name)
+		}
 		if f.where != "" {
 			where += ", " + f.where
 		}
@@ -41,14 +45,22 @@ func (b *builder) report(p task.Plan) error {
 // validate returns the faults of p that have not been found before.
 func (b *builder) validate(p task.Plan) error {
 	if len(b.faults) > 0 {
-		p.Nodes = slices.Clone(p.Nodes)
+		p.Nodes, p.OnExit = slices.Clone(p.Nodes), slices.Clone(p.OnExit)
 	}
 	for _, f := range b.faults {
-		if n := &p.Nodes[f.node]; n.Err() != nil {
-			n.Call = task.Call{Functions: []string{"reported"}}
+		if c := call(p, f.node); c.Err() != nil {
+			*c = task.Call{Functions: []string{"reported"}}
 		}
 	}
 	return p.Validate()
+}
+
+// call returns what a fault is about.
+func call(p task.Plan, i int) *task.Call {
+	if i < 0 {
+		return &p.OnExit[exitNode(i)]
+	}
+	return &p.Nodes[i].Call
 }
 
 // names returns the nodes, those without a name with one made up.

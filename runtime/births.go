@@ -75,6 +75,12 @@ func (b *births) plan(parent *task.Job, p task.Plan) (task.Plan, []birth) {
 			h.Write([]byte{byte(e.Accept)})
 		}
 	}
+	p.OnExit = slices.Clone(p.OnExit)
+	for i := range p.OnExit {
+		p.OnExit[i].Depth = parent.Depth + 1
+		d := digestOf(&p.OnExit[i])
+		h.Write(d[:])
+	}
 	h.Write([]byte(p.Name))
 	fmt.Fprintf(h, " %t %t %d", p.KeepGoing, p.Events, p.Deadline)
 	if !p.ID.IsZero() {

@@ -80,7 +80,15 @@ type Plan struct {
 	// Deadline is how long the run may take, from its submission; then it stops and
 	// fails. Zero means as long as it takes.
 	Deadline time.Duration
+	// OnExit are jobs that are posted in the step that ends the run, however it ends. They
+	// are jobs of their own: the run does not wait for them, nor is it another when they
+	// fail. [RunOf] tells them which run it was. A run that is resumed ends once more, and
+	// they are posted once more. At most MaxExits.
+	OnExit []Call
 }
+
+// MaxExits bounds the exit jobs of a run: one script posts them all.
+const MaxExits = 16
 
 // RunWindow is how many nodes of one run are ready, delayed or running at a time; the
 // others wait in a line of their own, so that a large run does not keep small ones
@@ -117,26 +125,40 @@ func (p Plan) Validate() error {
 			errs = append(errs, fmt.Errorf("plan %q, node %d: %w", p.Name, i, err))
 		}
 	}
+	if n := len(p.OnExit); n > MaxExits {
+		errs = append(errs, fmt.Errorf("%w: plan %q has %d exit jobs, want at most %d", ErrInvalid, p.Name, n, MaxExits))
+	}
+	for i := range p.OnExit {
+		if err := p.OnExit[i].planned("it starts when the run has ended"); err != nil {
+			errs = append(errs, fmt.Errorf("plan %q, exit job %d: %w", p.Name, i, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// planned says what is wrong with a call in a plan, which tells itself when it starts.
+func (c *Call) planned(starts string) error {
+	var errs []error
+	if c.err != nil {
+		errs = append(errs, c.err)
+	}
+	if len(c.Functions) != 1 {
+		errs = append(errs, fmt.Errorf("%w: a node names exactly one function, this one %d", ErrInvalid, len(c.Functions)))
+	}
+	if c.err == nil { // else it has said so
+		for _, f := range c.Functions {
+			errs = append(errs, CheckName("task", f))
+		}
+		errs = append(errs, c.Spec.Validate())
+	}
+	if c.Spec.Delay != 0 || c.Spec.UniqueKey != "" || c.Spec.IdempotencyKey != "" {
+		errs = append(errs, fmt.Errorf("%w: a node takes no delay and no keys; %s", ErrInvalid, starts))
+	}
 	return errors.Join(errs...)
 }
 
 func (n *Node) validate(i int) error {
-	var errs []error
-	if n.err != nil {
-		errs = append(errs, n.err)
-	}
-	if len(n.Functions) != 1 {
-		errs = append(errs, fmt.Errorf("%w: a node names exactly one function, this one %d", ErrInvalid, len(n.Functions)))
-	}
-	if n.err == nil { // else it has said so
-		for _, f := range n.Functions {
-			errs = append(errs, CheckName("task", f))
-		}
-		errs = append(errs, n.Spec.Validate())
-	}
-	if n.Spec.Delay != 0 || n.Spec.UniqueKey != "" || n.Spec.IdempotencyKey != "" {
-		errs = append(errs, fmt.Errorf("%w: a node takes no delay and no keys; it starts when its parents have succeeded", ErrInvalid))
-	}
+	errs := []error{n.planned("it starts when its parents have succeeded")}
 	if len(n.Name) > MaxNodeName {
 		errs = append(errs, fmt.Errorf("%w: the name %.20q… has %d bytes, want at most %d", ErrInvalid, n.Name, len(n.Name), MaxNodeName))
 	}
@@ -187,6 +209,10 @@ func (p Plan) String() string {
 			s.WriteString(", for each of " + n.Map.Over.title(p))
 		}
 		p.tellParents(&s, n)
+	}
+	for i := range p.OnExit {
+		c := &p.OnExit[i]
+		fmt.Fprintf(&s, "\nat the end: %s on %s", inLine(strings.Join(c.Functions, "+")), inLine(cmp.Or(c.Spec.Queue, DefaultQueue)))
 	}
 	return s.String()
 }
@@ -239,4 +265,5 @@ type RunRecord struct {
 	Counts   map[State]int // of nodes that have ended, by how
 	Started  time.Time
 	Finished time.Time // zero while it runs
+	Exits    []ID      // the jobs that were posted when it ended, see Plan.OnExit
 }

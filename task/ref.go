@@ -241,7 +241,8 @@ func (l *link) job(ctx context.Context) (ID, error) {
 		if !ok {
 			return ID{}, fmt.Errorf("a Ref to node %d: %w", l.node, ErrNotInTask)
 		}
-		run := c.Job().ID.Run()
+		j := c.Job()
+		run := j.run()
 		if run.IsZero() {
 			return ID{}, fmt.Errorf("%w: a Ref to node %d of a graph, in a job that belongs to no run", ErrInvalid, l.node)
 		}

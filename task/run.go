@@ -31,6 +31,26 @@ func RunAt(ctx context.Context, id RunID) Run {
 	return Run{id, p}
 }
 
+// RunOf returns the run that the job in ctx is of: it is a node of it, or was posted when
+// it had ended, see [Plan.OnExit]. False if there is none.
+func RunOf(ctx context.Context) (Run, bool) {
+	c, ok := From(ctx)
+	if !ok {
+		return Run{}, false
+	}
+	j := c.Job()
+	id := j.run()
+	return Run{id, c.a}, !id.IsZero()
+}
+
+// run returns the run that j is a node or an exit job of, else the zero ID.
+func (j *Job) run() RunID {
+	if j.Parent.Kind() == KindRun {
+		return j.Parent
+	}
+	return j.ID.Run()
+}
+
 // ID returns the run's ID.
 func (r Run) ID() RunID { return r.id }
 

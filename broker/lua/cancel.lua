@@ -1,6 +1,6 @@
 -- cancel.lua: blocked, scheduled, ready, running -> cancelled. Who runs one is
 -- told now, and again by its beats; from here on its reports are not believed.
--- include: base bytes now head fields count send bell ring push tell ends finish halt run stop line follow revive phases settle guard
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle guard
 -- maps: kin mint brood reopen
 -- flags: allow-oom
 --

@@ -2,7 +2,7 @@
 -- step: running -> succeeded, failed, cancelled, skipped, scheduled, ready;
 -- blocked -> ready or skipped for what waited for them; ready -> running.
 -- include: base bytes now head count send bell tell ends pick judge suspect claim
--- seldom: fields ring push finish halt run stop line follow revive park phases settle requeue due guard
+-- seldom: fields ring push finish halt run exits stop line follow revive park phases settle requeue due guard
 -- maps: kin expand mint brood reopen
 -- flags: allow-oom
 --

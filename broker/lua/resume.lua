@@ -1,7 +1,7 @@
 -- resume.lua: failed, cancelled, skipped -> blocked, ready. A run that has failed or was
 -- cancelled goes on from where it was: nodes that succeeded are not run again. One that
 -- is paused goes on.
--- include: base bytes now head fields count send bell ring push tell ends finish halt run stop line follow revive phases settle guard
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle guard
 -- maps: kin mint brood reopen
 --
 -- KEYS[1]  prefix of the partition
@@ -36,7 +36,7 @@ if live then
   call('HSET', key, 'again', ARGV[2])
   worklist[1] = { id = R, state = 'L', chunk = 0 }
 else
-  call('HDEL', key, 'stop', 'f', 'end', 'd', 'y', 'halted')
+  call('HDEL', key, 'stop', 'f', 'end', 'd', 'y', 'halted', 'xe')
   call('HSET', key, 'state', 'r', 'again', ARGV[2], 'turn', ARGV[2], 'rn', '0', 'rc', '0', 'w', '0', 'l', '0')
   call('PERSIST', key)
   call('PERSIST', T .. 'res:' .. bucketOf(R))

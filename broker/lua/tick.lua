@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base bytes now head fields count send bell ring push tell ends finish halt run stop line follow revive phases settle requeue due guard
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle requeue due guard
 -- maps: kin mint brood reopen
 -- flags: allow-oom
 --

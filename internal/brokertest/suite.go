@@ -62,6 +62,7 @@ var areas = map[string]stories{
 	"Block":    blockStories,
 	"Note":     noteStories,
 	"Watch":    watchStories,
+	"Exit":     exitStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

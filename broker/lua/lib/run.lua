@@ -8,7 +8,7 @@
 -- was to, see lib/park.lua; e: how many events there were, if it is watched; again, turn,
 -- rn, rc see lib/revive.lua. Of a node: p<node> what it waits for, o<node>, a<node>,
 -- t<node> if all its children take its failure, k<node><chunk> its children, see
--- lib/follow.lua; q<byte> the pend names; top, nodes, halted, m<node>, b<block>, g<node>
+-- lib/follow.lua; q<byte> the pend names; xs, xe, x<number> see lib/exits.lua; top, nodes, halted, m<node>, b<block>, g<node>
 -- see lib/kin.lua.
 local FIELDS = { 'S', 'F', 'C', 'K', 'n', 'w', 'l', 'stop', 'keep', 'state', 'again', 'turn', 'top', 'nodes', 'paused', 'e' }
 local runs, touched = {}, {}

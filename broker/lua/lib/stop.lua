@@ -13,7 +13,7 @@ end
 local function endRun(r)
   if r.over then return end
   r.over = true
-  local f = call('HGET', r.key, 'f')
+  local f, exits = unpack(call('HMGET', r.key, 'f', 'xs'))
   local halted = r.top and r.C > 0 and tonumber(call('HGET', r.key, 'halted') or 0) or 0
   local state = f and 'F' or (r.stop == 'C' or r.C > halted) and 'C' or 'S'
   set(r, 'state', state)
@@ -24,6 +24,7 @@ local function endRun(r)
   r.ahead = nil
   say(r, state)
   announce(r.R, state, f or '\0')
+  if exits then postExits(r, tonumber(exits) or 0) end
   local class = byte(r.R, 7) % 16
   if class > 0 then
     call('PEXPIRE', r.key, KEEP[class])
