@@ -88,6 +88,8 @@ func (d Data) Decode(into any) error {
 			return nil
 		}
 		return fmt.Errorf("%w: plain bytes cannot be decoded into a %T", ErrInvalid, into)
+	case CodecJSON:
+		return decodeJSON(d.Bytes, into)
 	case CodecMsgpack:
 		bodies, err := check(d.Bytes)
 		if err != nil {
