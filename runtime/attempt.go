@@ -100,8 +100,8 @@ func (a *attempt) run() {
 	out, err = a.call()
 }
 
-// call calls the functions one after the other and returns what the last one
-// returned. A panic is an error.
+// call calls the functions one after the other, through the middleware, and returns
+// what the last one returned. A panic is an error.
 func (a *attempt) call() (out task.Data, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -112,12 +112,21 @@ func (a *attempt) call() (out task.Data, err error) {
 		return task.Data{}, task.Permanent(a.job.Fault)
 	}
 	ctx := task.NewContext(a.observe(), a)
-	if a.job.Map != nil && a.job.Element == nil {
+	out, err = task.Data{}, errExited // stays if a panic(nil) is let through by GODEBUG=panicnil=1
+	switch {
+	case a.job.Map != nil && a.job.Element == nil:
 		return task.Data{}, a.look(ctx)
+	case a.w.through != nil:
+		return a.w.through(ctx.WithValue(attemptKey{}, a), a.job.Payload)
+	default:
+		return a.invoke(ctx, a.job.Payload)
 	}
+}
+
+// invoke calls the functions: the middleware of the worker is around it.
+func (a *attempt) invoke(ctx task.Context, payload task.Data) (out task.Data, err error) {
 	for _, h := range a.todo {
-		err = errExited // stays if a panic(nil) is let through by GODEBUG=panicnil=1
-		if out, err = h.Invoke(ctx, a.job.Payload); err != nil {
+		if out, err = h.Invoke(ctx, payload); err != nil {
 			return task.Data{}, err
 		}
 	}

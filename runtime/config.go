@@ -46,6 +46,14 @@ type Config struct {
 	// Observer is told of every attempt, and of every post made by a job if it is
 	// a [PostObserver] too. Default none.
 	Observer Observer
+	// Middleware is around every attempt that calls task functions; the first is
+	// outermost, and the middleware of tasks ([task.Use]) is within. What it does is
+	// between the two calls of the Observer. A job that cannot be run, and the look of a
+	// map at its list, call no function and pass none. Default none.
+	Middleware []task.Middleware
+	// PostMiddleware is around the posts of jobs; the first is outermost. The ID of a
+	// child is derived from the call as the task function has made it. Default none.
+	PostMiddleware []task.PostMiddleware
 	// Logger takes the worker's log, and that of jobs. Default [slog.Default].
 	Logger *slog.Logger
 }

@@ -25,16 +25,3 @@ type PostObserver interface {
 	// nil, is called with the error of the post, nil if there was none.
 	Post(ctx context.Context, calls []task.Call) (context.Context, func(error))
 }
-
-// post posts calls and tells the observers, the first one first.
-func post(ctx context.Context, b Jobs, observers []PostObserver, calls []task.Call) ([]task.ID, error) {
-	if len(observers) == 0 {
-		return b.Post(ctx, calls)
-	}
-	ctx, end := observers[0].Post(ctx, calls)
-	ids, err := post(ctx, b, observers[1:], calls)
-	if end != nil {
-		end(err)
-	}
-	return ids, err
-}

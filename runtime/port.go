@@ -21,7 +21,7 @@ func (a *attempt) Post(ctx context.Context, calls []task.Call) ([]task.ID, error
 	}
 	births := &a.extra().births
 	named := births.name(&a.job, calls)
-	ids, err := post(ctx, a.w.b, a.w.observers, calls)
+	ids, err := a.w.poster.post(ctx, a.w.b, calls)
 	if err != nil {
 		first := 0
 		if pe, ok := errors.AsType[*task.PostError](err); ok {
@@ -40,7 +40,7 @@ func (a *attempt) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
 	}
 	births := &a.extra().births
 	p, named := births.plan(&a.job, p)
-	id, err := a.w.b.Submit(ctx, p)
+	id, err := a.w.poster.submit(ctx, a.w.b, p)
 	if err != nil {
 		births.fail(named, 0)
 	}

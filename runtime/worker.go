@@ -20,7 +20,8 @@ type Worker struct {
 	log        *slog.Logger
 	complaints complaints
 	functions  registry
-	observers  []PostObserver // of posts made by jobs
+	poster     poster          // of jobs
+	through    task.InvokeFunc // nil without middleware
 
 	started   atomic.Bool
 	end       context.CancelFunc // ends the working, and lets it drain
@@ -41,16 +42,32 @@ func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
 	if b == nil {
 		missing = errors.New("runtime: the broker is nil; open one with broker.Open")
 	}
-	if err := errors.Join(missing, c.validate(), err); err != nil {
+	w := &Worker{b: b, cfg: c, functions: functions, runners: newRunners()}
+	if err := errors.Join(missing, c.validate(), err, w.wrap()); err != nil {
 		return nil, err
 	}
-	w := &Worker{b: b, cfg: c, functions: functions, pool: newPool(c.Slots, c.MaxBlocked), runners: newRunners()}
+	w.pool = newPool(c.Slots, c.MaxBlocked)
 	w.log = c.Logger.With("worker", c.Name)
 	w.complaints.log = w.log
 	if o, ok := c.Observer.(PostObserver); ok {
-		w.observers = []PostObserver{o}
+		w.poster.observers = []PostObserver{o}
 	}
 	return w, nil
+}
+
+// wrap puts the middleware around attempts and posts.
+func (w *Worker) wrap() error {
+	var errs [2]error
+	if len(w.cfg.Middleware) > 0 {
+		w.through, errs[0] = task.InvokeFunc(last).Through(w.cfg.Middleware...)
+	}
+	w.poster, errs[1] = w.poster.with(w.cfg.PostMiddleware)
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("runtime: %w", err)
+		}
+	}
+	return errors.Join(errs[:]...)
 }
 
 // Abandoned returns how many attempts go on although they were given up: their

@@ -138,6 +138,7 @@ type Option interface {
 type definition struct {
 	spec     Spec
 	listener bool
+	use      []Middleware
 }
 
 type both func(*Spec)

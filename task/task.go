@@ -16,6 +16,7 @@ type Decl[In, Out any] struct {
 	functions []string
 	spec      Spec
 	listener  bool
+	use       []Middleware
 	err       error
 }
 
@@ -23,7 +24,8 @@ type Decl[In, Out any] struct {
 // [Define], or with [Decl.Handle].
 type Task[In, Out any] struct {
 	Decl[In, Out]
-	fn func(Context, In) (Out, error)
+	fn      func(Context, In) (Out, error)
+	through InvokeFunc // nil without middleware
 }
 
 // Typed is a [Decl] or a [Task] that takes an In and gives an Out.
@@ -52,7 +54,7 @@ func Declare[In, Out any](name string, opts ...DefineOption) Decl[In, Out] {
 	for _, o := range opts {
 		o.define(&def)
 	}
-	d := Decl[In, Out]{name: name, functions: []string{name}, spec: def.spec, listener: def.listener}
+	d := Decl[In, Out]{name: name, functions: []string{name}, spec: def.spec, listener: def.listener, use: def.use}
 	d.err = d.check()
 	return d
 }
@@ -77,7 +79,20 @@ func (d Decl[In, Out]) Handle(fn func(Context, In) (Out, error)) Task[In, Out] {
 	if fn == nil {
 		d.err = errors.Join(d.err, fmt.Errorf("task %q: %w: its function is nil", d.name, ErrInvalid))
 	}
-	return Task[In, Out]{d, fn}
+	return Task[In, Out]{Decl: d, fn: fn}.wrapped()
+}
+
+// wrapped returns t with its middleware around it.
+func (t Task[In, Out]) wrapped() Task[In, Out] {
+	if len(t.use) == 0 {
+		return t
+	}
+	through, err := InvokeFunc(t.invoke).Through(t.use...)
+	if err != nil {
+		t.err = errors.Join(t.err, fmt.Errorf("task %q: %w", t.name, err))
+	}
+	t.through = through
+	return t
 }
 
 // Action adapts a function that returns nothing but an error.
@@ -247,6 +262,14 @@ func (d Decl[In, Out]) Do(ctx context.Context, in In, opts ...PostOption) (Out, 
 
 // Invoke implements [Handler].
 func (t Task[In, Out]) Invoke(ctx Context, payload Data) (Data, error) {
+	if t.through != nil {
+		return t.through(ctx, payload)
+	}
+	return t.invoke(ctx, payload)
+}
+
+// invoke calls the function.
+func (t Task[In, Out]) invoke(ctx Context, payload Data) (Data, error) {
 	in, err := take[In](ctx, payload)
 	if errors.Is(err, ErrInvalid) {
 		err = Permanent(&DecodeError{Task: t.name, Err: err})
