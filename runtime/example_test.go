@@ -7,6 +7,7 @@ import (
 	"log"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/gomlq/mlq/broker"
 	"github.com/gomlq/mlq/runtime"
@@ -96,4 +97,39 @@ func ExampleClient_Use() {
 	// Output:
 	// acme <nil>
 	// high priority is not in your plan
+}
+
+// Eight jobs, posted one by one, reach the function together: jobs of the task hold
+// all slots of the worker, so that to wait for more would be senseless.
+func Example_batch() {
+	length := task.DefineBatch("length", func(_ context.Context, words []string) ([]task.Result[int], error) {
+		fmt.Println("a batch of", len(words))
+		out := make([]task.Result[int], len(words))
+		for i, w := range words {
+			out[i].Value = len(w)
+			if w == "" {
+				out[i].Err = task.Permanent(errors.New("no word"))
+			}
+		}
+		return out, nil
+	}, task.MaxBatch(32), task.BatchDelay(time.Minute))
+	client, stop := work(runtime.Config{Slots: 8}, length)
+	defer stop()
+
+	q := client.With(context.Background())
+	hs, err := length.PostMany(q, []string{"a", "batch", "has", "", "as", "many", "as", "slots"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	results, err := task.Results(q, hs)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range results {
+		fmt.Print(r.Value, " ")
+	}
+	fmt.Println(errors.Is(results[3].Err, task.ErrFailed))
+	// Output:
+	// a batch of 8
+	// 1 5 3 0 2 4 2 5 true
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"github.com/gomlq/mlq/task"
 )
 
 // errExited: the function ended its goroutine with [runtime.Goexit], as
@@ -22,6 +24,9 @@ func (e *panicError) Error() string { return "panic: " + e.value }
 
 // newPanicError describes v, which was recovered by the caller.
 func newPanicError(v any) *panicError {
+	if p, ok := v.(*task.Panic); ok && p != nil {
+		return &panicError{value: textOf(p.Value), stack: trimStack(p.Stack)}
+	}
 	return &panicError{value: textOf(v), stack: trimStack(debug.Stack())}
 }
 

@@ -13,11 +13,12 @@ type registry struct {
 	names     []string                  // in order of registration
 	named     map[string][]task.Handler // lists of one
 	listeners []task.Handler
+	slots     int // of the worker
 }
 
-// newRegistry reports every fault of hs at once.
-func newRegistry(hs []task.Handler) (registry, error) {
-	r := registry{named: make(map[string][]task.Handler, len(hs))}
+// newRegistry reports every fault of hs at once. slots is how many the worker has.
+func newRegistry(hs []task.Handler, slots int) (registry, error) {
+	r := registry{slots: slots, named: make(map[string][]task.Handler, len(hs))}
 	var errs []error
 	if len(hs) == 0 {
 		errs = append(errs, errors.New("runtime: a worker needs at least one task; pass what task.Define or Handle returned"))
@@ -44,6 +45,7 @@ func (r *registry) add(h task.Handler) error {
 	if r.named[name] != nil {
 		return fmt.Errorf("%w: task %q is given twice; names are unique on a worker", task.ErrInvalid, name)
 	}
+	h = h.ForWorker(r.slots)
 	r.names = append(r.names, name)
 	r.named[name] = []task.Handler{h}
 	if h.Listens() {

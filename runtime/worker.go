@@ -36,8 +36,8 @@ type Worker struct {
 // fault of c and hs at once; such an error wraps [task.ErrInvalid] where it is
 // about a name or a task. It does not talk to b.
 func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
-	functions, err := newRegistry(hs)
 	c = c.withDefaults(hs)
+	functions, err := newRegistry(hs, c.Slots)
 	var missing error
 	if b == nil {
 		missing = errors.New("runtime: the broker is nil; open one with broker.Open")

@@ -122,8 +122,11 @@ func (s Spec) Validate() error {
 	return errors.Join(errs...)
 }
 
-// A DefineOption goes with [Define] and [Declare].
-type DefineOption interface{ define(*definition) }
+// A DefineOption goes with [Define], [Declare] and [DefineBatch].
+type DefineOption interface {
+	BatchOption
+	define(*definition)
+}
 
 // A PostOption goes with Post, PostMany, Do and Call.
 type PostOption interface{ post(*Spec) }
@@ -139,6 +142,9 @@ type definition struct {
 	spec     Spec
 	listener bool
 	use      []Middleware
+
+	maxBatch   int // of DefineBatch
+	batchDelay time.Duration
 }
 
 type both func(*Spec)

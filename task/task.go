@@ -26,6 +26,9 @@ type Task[In, Out any] struct {
 	Decl[In, Out]
 	fn      func(Context, In) (Out, error)
 	through InvokeFunc // nil without middleware
+	// gather returns the function for a worker with that many slots; nil unless the
+	// task takes batches.
+	gather func(slots int) func(Context, In) (Out, error)
 }
 
 // Typed is a [Decl] or a [Task] that takes an In and gives an Out.
@@ -43,6 +46,9 @@ type Handler interface {
 	Listens() bool
 	// Err returns what is wrong with the definition, nil if nothing is.
 	Err() error
+	// ForWorker returns the handler as one worker with that many slots has it: jobs
+	// that are gathered into batches are gathered on one worker.
+	ForWorker(slots int) Handler
 	// Invoke decodes the payload, calls the function and encodes what it returns.
 	Invoke(ctx Context, payload Data) (Data, error)
 }
@@ -54,6 +60,10 @@ func Declare[In, Out any](name string, opts ...DefineOption) Decl[In, Out] {
 	for _, o := range opts {
 		o.define(&def)
 	}
+	return declare[In, Out](name, &def)
+}
+
+func declare[In, Out any](name string, def *definition) Decl[In, Out] {
 	d := Decl[In, Out]{name: name, functions: []string{name}, spec: def.spec, listener: def.listener, use: def.use}
 	d.err = d.check()
 	return d
@@ -258,6 +268,15 @@ func (d Decl[In, Out]) Do(ctx context.Context, in In, opts ...PostOption) (Out, 
 		return zero, err
 	}
 	return h.Wait(ctx)
+}
+
+// ForWorker implements [Handler].
+func (t Task[In, Out]) ForWorker(slots int) Handler {
+	if t.gather == nil {
+		return t
+	}
+	t.fn = t.gather(slots)
+	return t.wrapped()
 }
 
 // Invoke implements [Handler].
