@@ -68,6 +68,30 @@ func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signa
 	return id, nil
 }
 
+// Rejoin says anew what the worker of a session can do: it is given jobs of other queues
+// and functions from its next exchange on, and keeps what it has. Its name and lease may
+// change too. [task.ErrGone] if there is no such session. After any other error of Redis
+// it holds all the same, and a later [Broker.Beat] tells Redis of it.
+//
+// An idle session may still be woken for what it does not do any more; who could have
+// been woken instead looks for itself within a second.
+func (b *Broker) Rejoin(ctx context.Context, id task.SessionID, w task.Worker) error {
+	old, err := b.session(id)
+	if err != nil {
+		return err
+	}
+	s, err := newSession(w)
+	if err != nil {
+		return err
+	}
+	s.said = time.Time{} // so that the beat says it
+	if !b.sessions.CompareAndSwap(id, old, s) {
+		return fmt.Errorf("broker: session %v: %w", id, task.ErrGone)
+	}
+	_, err = b.Beat(ctx, id) // what was cancelled it is told again
+	return err
+}
+
 func newSession(w task.Worker) (*session, error) {
 	if w.LeaseTTL < minLease {
 		return nil, fmt.Errorf("%w: broker: a lease of %v, want at least %v", task.ErrInvalid, w.LeaseTTL, minLease)

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -66,7 +67,7 @@ func (w *Worker) newAttempt(s *session, p *part, j *task.Job) *attempt {
 	a := &attempt{w: w, s: s, p: p, job: *j}
 	var under task.Spec
 	if j.Fault == nil {
-		a.todo, a.job.Fault = w.functions.find(j.Functions)
+		a.todo, a.job.Fault = w.functions.Load().find(j.Functions)
 	}
 	if a.job.Fault == nil {
 		under = a.todo[0].Defaults()
@@ -108,6 +109,9 @@ func (a *attempt) call() (out task.Data, err error) {
 			out, err = task.Data{}, newPanicError(v)
 		}
 	}()
+	if gone, ok := errors.AsType[*unknownError](a.job.Fault); ok && gone.removed {
+		return task.Data{}, task.Snooze(removedPause) // it is for others now
+	}
 	if a.job.Fault != nil {
 		return task.Data{}, task.Permanent(a.job.Fault)
 	}

@@ -26,6 +26,9 @@ type Leases interface {
 	// which of its jobs were cancelled; it may say so more than once. It returns
 	// [task.ErrGone] if there is no such session.
 	Beat(ctx context.Context, s task.SessionID) (revoked []task.Lease, err error)
+	// Rejoin says anew what the worker of a session can do; it holds from the next
+	// exchange on, even after an error, but for [task.ErrGone].
+	Rejoin(ctx context.Context, s task.SessionID, w task.Worker) error
 	// Leave ends the session; what it still holds goes to others at once.
 	Leave(ctx context.Context, s task.SessionID) error
 	// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if l

@@ -286,6 +286,17 @@ func (f *fake) Beat(ctx context.Context, id task.SessionID) ([]task.Lease, error
 	return revoked, err
 }
 
+func (f *fake) Rejoin(ctx context.Context, id task.SessionID, w task.Worker) error {
+	return f.call(ctx, "rejoin", func() error {
+		s := f.sessions[id]
+		if s == nil {
+			return task.ErrGone
+		}
+		s.worker = w
+		return nil
+	})
+}
+
 func (f *fake) Leave(ctx context.Context, id task.SessionID) error {
 	var rings []func()
 	err := f.call(ctx, "leave", func() error {

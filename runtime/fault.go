@@ -53,6 +53,8 @@ func trimStack(stack []byte) string {
 type unknownError struct {
 	name  string // "" for a message without a function filter
 	meant string // the nearest name that the worker has, or ""
+	// removed: the worker had the function when it asked for the job, or shortly before.
+	removed bool
 }
 
 func (e *unknownError) Error() string {

@@ -16,7 +16,8 @@ func (w *Worker) join(ctx, calls context.Context, again func(error) bool) (*sess
 	var p pause
 	for {
 		s := newSession(calls)
-		id, err := w.b.Join(ctx, w.self(), func(sig task.Signal) { w.signal(s, sig) })
+		s.can = w.functions.Load()
+		id, err := w.b.Join(ctx, w.self(s.can), func(sig task.Signal) { w.signal(s, sig) })
 		if err == nil {
 			s.id = id
 			w.log.Info("joined", "session", id.String())
@@ -52,7 +53,7 @@ func (w *Worker) heart(ctx, calls context.Context, s *session) {
 		if s == nil {
 			return // ctx has ended
 		}
-		w.pool.open(s)
+		w.open(calls, s)
 	}
 }
 

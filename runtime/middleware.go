@@ -70,19 +70,22 @@ func observed(ctx context.Context, observers []PostObserver, calls []task.Call, 
 	return ids, err
 }
 
-// submit submits plan to b. Its nodes pass the middleware as calls.
+// submit submits plan to b. Its nodes pass the middleware as calls, and after them its
+// exit jobs, which have no IDs yet.
 func (p *poster) submit(ctx context.Context, b Jobs, plan task.Plan) (task.RunID, error) {
 	if p.through == nil {
 		return b.Submit(ctx, plan)
 	}
-	calls := make([]task.Call, len(plan.Nodes))
+	n := len(plan.Nodes)
+	calls := make([]task.Call, n, n+len(plan.OnExit))
 	for i := range plan.Nodes {
 		calls[i] = plan.Nodes[i].Call
 	}
+	calls = append(calls, plan.OnExit...)
 	var run task.RunID
 	_, err := p.pass(ctx, calls, func(ctx context.Context, sent []task.Call) ([]task.ID, error) {
-		plan.Nodes = slices.Clone(plan.Nodes) // the caller keeps his
-		for i := range sent {
+		plan.Nodes, plan.OnExit = slices.Clone(plan.Nodes), sent[n:] // the caller keeps his
+		for i := range plan.Nodes {
 			plan.Nodes[i].Call = sent[i]
 		}
 		var err error
@@ -90,7 +93,7 @@ func (p *poster) submit(ctx context.Context, b Jobs, plan task.Plan) (task.RunID
 			return nil, err
 		}
 		ids := make([]task.ID, len(sent))
-		for i := range sent {
+		for i := range plan.Nodes {
 			ids[i] = run.Node(i)
 			sent[i].ID = ids[i]
 		}

@@ -14,6 +14,7 @@ type session struct {
 	id  task.SessionID
 	ctx context.Context // ends when the session is lost, or the worker has ended
 	end context.CancelFunc
+	can *registry // what the broker was told that it can do
 }
 
 // pool keeps the books of a worker: who has a slot, what is to be reported, and
@@ -63,6 +64,19 @@ func (q *pool) open(s *session) {
 	for _, p := range q.parts {
 		p.number, p.barren = 0, 0
 		p.hungry = true
+	}
+	q.kick()
+}
+
+// ask lets session s ask for jobs: it can do what it could not before.
+func (q *pool) ask(s *session) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.session != s {
+		return
+	}
+	for _, p := range q.parts {
+		p.hungry, p.rung, p.barren = true, true, 0
 	}
 	q.kick()
 }

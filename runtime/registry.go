@@ -13,12 +13,13 @@ type registry struct {
 	names     []string                  // in order of registration
 	named     map[string][]task.Handler // lists of one
 	listeners []task.Handler
-	slots     int // of the worker
+	slots     int             // of the worker
+	removed   map[string]bool // names that it had, and "" if it had listeners
 }
 
 // newRegistry reports every fault of hs at once. slots is how many the worker has.
-func newRegistry(hs []task.Handler, slots int) (registry, error) {
-	r := registry{slots: slots, named: make(map[string][]task.Handler, len(hs))}
+func newRegistry(hs []task.Handler, slots int) (*registry, error) {
+	r := &registry{slots: slots, named: make(map[string][]task.Handler, len(hs))}
 	var errs []error
 	if len(hs) == 0 {
 		errs = append(errs, errors.New("runtime: a worker needs at least one task; pass what task.Define or Handle returned"))
@@ -61,7 +62,7 @@ func (r *registry) find(filter []string) ([]task.Handler, error) {
 	switch len(filter) {
 	case 0:
 		if len(r.listeners) == 0 {
-			return nil, &unknownError{}
+			return nil, &unknownError{removed: r.removed[""]}
 		}
 		return r.listeners, nil
 	case 1:
@@ -82,7 +83,7 @@ func (r *registry) find(filter []string) ([]task.Handler, error) {
 }
 
 func (r *registry) unknown(name string) error {
-	return &unknownError{name: name, meant: task.Nearest(name, slices.Clone(r.names))}
+	return &unknownError{name: name, meant: task.Nearest(name, slices.Clone(r.names)), removed: r.removed[name]}
 }
 
 // all returns the functions in order of registration.

@@ -19,11 +19,13 @@ type Worker struct {
 	cfg        Config
 	log        *slog.Logger
 	complaints complaints
-	functions  registry
+	functions  atomic.Pointer[registry]
+	changing   sync.Mutex      // of functions, and of telling the broker of them
 	poster     poster          // of jobs
 	through    task.InvokeFunc // nil without middleware
 
 	started   atomic.Bool
+	begun     time.Time
 	end       context.CancelFunc // ends the working, and lets it drain
 	closed    atomic.Bool        // the broker was closed
 	base      context.Context    // of every attempt; does not end
@@ -42,7 +44,8 @@ func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
 	if b == nil {
 		missing = errors.New("runtime: the broker is nil; open one with broker.Open")
 	}
-	w := &Worker{b: b, cfg: c, functions: functions, runners: newRunners()}
+	w := &Worker{b: b, cfg: c, runners: newRunners()}
+	w.functions.Store(functions)
 	if err := errors.Join(missing, c.validate(), err, w.wrap()); err != nil {
 		return nil, err
 	}
@@ -89,9 +92,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	if !w.started.CompareAndSwap(false, true) {
 		return errors.New("runtime: this worker has run already; make another one with NewWorker")
 	}
-	if name, meant := misspelt(w.cfg.Queues, queuesOf(w.functions.all())); name != "" {
+	if name, meant := misspelt(w.cfg.Queues, queuesOf(w.functions.Load().all())); name != "" {
 		w.log.Warn("no task is defined for a queue of this worker; is it misspelt?", "queue", name, "meant", meant)
 	}
+	w.begun = time.Now()
 	// Attempts and calls must outlive ctx: the drain needs them.
 	w.base = context.WithoutCancel(ctx)
 	calls, stop := context.WithCancel(w.base)
@@ -110,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for i := range w.b.Partitions() {
 		w.pool.parts = append(w.pool.parts, newPart(i))
 	}
-	w.pool.open(s)
+	w.open(calls, s)
 	defer close(w.runners.quit)
 
 	var wg sync.WaitGroup
@@ -134,11 +138,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// self is what the worker says of itself when it joins.
-func (w *Worker) self() task.Worker {
+// self is what the worker says of itself when it has the functions of r.
+func (w *Worker) self(r *registry) task.Worker {
 	return task.Worker{
 		Name: w.cfg.Name, Host: host(), PID: os.Getpid(),
-		Queues: w.cfg.Queues, Functions: w.functions.names, Listeners: len(w.functions.listeners) > 0,
-		Slots: w.cfg.Slots, LeaseTTL: w.cfg.LeaseTTL, Started: time.Now(),
+		Queues: w.cfg.Queues, Functions: r.names, Listeners: len(r.listeners) > 0,
+		Slots: w.cfg.Slots, LeaseTTL: w.cfg.LeaseTTL, Started: w.begun,
 	}
 }

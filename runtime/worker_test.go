@@ -55,7 +55,7 @@ func TestZeroConfigWorks(t *testing.T) {
 	if c.Name == "" || c.Logger == nil || !slices.Equal(c.Queues, []string{"default", "gpu"}) {
 		t.Errorf("got name %q, queues %v", c.Name, c.Queues)
 	}
-	if got := w.self(); !slices.Equal(got.Functions, []string{"noop", "gpu", "gpu2"}) || got.Listeners || got.Slots != 10 || got.PID == 0 {
+	if got := w.self(w.functions.Load()); !slices.Equal(got.Functions, []string{"noop", "gpu", "gpu2"}) || got.Listeners || got.Slots != 10 || got.PID == 0 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -32,6 +32,7 @@ type Leases interface {
 	Join(ctx context.Context, w task.Worker, signal func(task.Signal)) (task.SessionID, error)
 	Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error)
 	Beat(ctx context.Context, id task.SessionID) (revoked []task.Lease, err error)
+	Rejoin(ctx context.Context, id task.SessionID, w task.Worker) error
 	Leave(ctx context.Context, id task.SessionID) error
 	Note(ctx context.Context, l task.Lease, n task.Note) error
 }
@@ -62,6 +63,7 @@ var areas = map[string]stories{
 	"Block":    blockStories,
 	"Note":     noteStories,
 	"Watch":    watchStories,
+	"Rejoin":   rejoinStories,
 	"Exit":     exitStories,
 }
 

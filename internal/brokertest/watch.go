@@ -6,6 +6,55 @@ import (
 	"github.com/gomlq/mlq/task"
 )
 
+var rejoinStories = stories{
+	"AWorkerIsGivenJobsOfWhatItHasLearned": learns,
+	"AWorkerIsNotGivenJobsOfWhatItHasNot":  forgets,
+	"OnlyASessionThatLivesSaysWhatItCanDo": learnsInVain,
+}
+
+// can says anew what a worker can do.
+func (w *worker) can(functions ...string) {
+	w.s.Helper()
+	err := w.s.b.Rejoin(w.s.ctx, w.id, task.Worker{Name: w.s.Name(), Queues: []string{task.DefaultQueue}, Functions: functions, LeaseTTL: long})
+	if err != nil {
+		w.s.Fatalf("Rejoin: %v", err)
+	}
+}
+
+func learns(s *stage) {
+	w := s.join()
+	s.post(call("f", "1"), call("h", "2"))
+	first := w.one()
+	w.idle("nobody serves h")
+	w.can("f", "g", "h")
+	w.succeed(first) // it keeps what it has
+	w.succeed(w.one())
+	w.idle("nothing is left") // and so it is to be woken
+	w.hears(task.SignalBell, func() task.ID {
+		s.post(call("h", "3"))
+		return task.ID{}
+	})
+	w.succeed(w.one())
+}
+
+func forgets(s *stage) {
+	w, other := s.join(), s.join()
+	w.can("f")
+	id := s.post(call("g", "1"))[0]
+	w.idle("it does not serve g any more")
+	other.succeed(other.one())
+	s.wantState(id, task.Succeeded)
+}
+
+func learnsInVain(s *stage) {
+	w := s.join()
+	w.leave()
+	err := s.b.Rejoin(s.ctx, w.id, task.Worker{Name: "w", Queues: []string{"q"}, Functions: []string{"f"}, LeaseTTL: long})
+	s.wantErr(err, task.ErrGone, "Rejoin of a session that has left")
+	err = s.b.Rejoin(s.ctx, s.join().id, task.Worker{Name: "w", Queues: []string{"a,b"}, LeaseTTL: long})
+	s.wantErr(err, task.ErrInvalid, "Rejoin with a bad queue")
+}
+
 var watchStories = stories{
 	"EventsTellWhatBecomesOfEachNode": eventsTell,
 	"EventsGoOnAfterANumber":          eventsAfter,
