@@ -20,6 +20,7 @@ func (k *machine) compare() {
 		return
 	}
 	k.compareJobs()
+	k.compareSaved()
 	if len(k.runs) > 0 {
 		k.compareRun(pick(k, k.runs))
 	}
@@ -170,6 +171,23 @@ func (j *mjob) differs(r *task.Record) string {
 		return fmt.Sprintf("is %+v, want %+v", got, want)
 	}
 	return ""
+}
+
+// forget drops the checkpoint of a job that has ended for good.
+func (j *mjob) forget() {
+	if j.gone || j.state.Terminal() && j.state != task.Failed {
+		j.saved = ""
+	}
+}
+
+// compareSaved compares the checkpoints of all jobs.
+func (k *machine) compareSaved() {
+	got := k.was.fields("saved")
+	for _, j := range k.m.order {
+		if j.forget(); got[string(j.id[:])] != j.saved {
+			k.fail("%v has checkpoint %q, want %q", j.id, got[string(j.id[:])], j.saved)
+		}
+	}
 }
 
 // said returns the note of the attempt with that epoch.

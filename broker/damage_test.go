@@ -94,7 +94,7 @@ func newScene(t *testing.T) *scene {
 	}).err)
 	must(s.b.cancelOne(s.ctx, others[2].ID))
 	text := "note"
-	must(s.b.Note(s.ctx, others[3], task.Note{Text: &text}))
+	must(s.b.Note(s.ctx, others[3], task.Note{Text: &text, Checkpoint: &task.Data{Codec: task.CodecBytes, Bytes: []byte("half")}}))
 	must(s.edge(others[4], edgeOf([]task.ID{s.run})))
 	must(s.watch(others[3].ID, s.run))
 	must(s.wideRun())
@@ -389,7 +389,7 @@ var acts = map[string]func(*scene) error{
 	"join":  func(s *scene) error { return s.join(1) },
 	"leave": func(s *scene) error { return s.b.leaveOf(s.ctx, s.workers[0]) },
 	"beat":  func(s *scene) error { _, err := s.b.ask(s.ctx, s.b.scripts.beat, 0, s.workers[0][:], 1000); return err },
-	"note":  func(s *scene) error { return s.b.Note(s.ctx, s.held[0], task.Note{}) },
+	"note":  func(s *scene) error { return s.b.Note(s.ctx, s.held[0], task.Note{Checkpoint: &task.Data{}}) },
 	"block": func(s *scene) error { return s.edge(s.held[0], edgeOf([]task.ID{s.run})) },
 	"unblock": func(s *scene) error {
 		return s.edge(s.held[1], nil)
@@ -404,9 +404,9 @@ var acts = map[string]func(*scene) error{
 
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
-	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "hooks", "waits", "res:"},
+	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "saved", "hooks", "waits", "res:"},
 	"empty":   {"events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
-	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:"},
+	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
 }
 
 // TestModelOfDamage damages one key of each kind, and then calls each script. A

@@ -33,7 +33,7 @@ const (
 	// RuleUnique and RuleIdempotent: a live job holds its keys, and keys lead to jobs.
 	RuleUnique     Rule = "unique"
 	RuleIdempotent Rule = "idempotent"
-	// RuleAbout: hooks, notes, histories and waits are about jobs that have them.
+	// RuleAbout: hooks, notes, checkpoints, histories and waits are about jobs that have them.
 	RuleAbout Rule = "about"
 	// RuleSession: what is kept of a session is kept of one that lives.
 	RuleSession Rule = "session"

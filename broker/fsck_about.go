@@ -9,6 +9,13 @@ import (
 
 func (s *stored) takeIdem(digest string, items []any) { s.idems[digest] = asText(items[0]) }
 
+// takeSaved takes checkpoints: ID, length, first byte.
+func (s *stored) takeSaved(items []any) {
+	for ; len(items) >= 3; items = items[3:] {
+		s.takeFields("saved", []any{items[0], items[2]})
+	}
+}
+
 // takeRecords takes records of one bucket: ID, length, first bytes.
 func (s *stored) takeRecords(bucket string, items []any) {
 	key := "res:" + bucket
@@ -131,6 +138,13 @@ func (s *stored) checkAbout() {
 			if epoch, _, err := decodeNote(v); v == "" || err != nil || epoch > s.jobs[id].epoch {
 				s.brokenf(RuleForm, "notes", id, "%+q is no note, or of an attempt that was never made", v)
 			}
+		}
+	}
+	for field, v := range s.hashes["saved"] {
+		if id, ok := s.idOf("saved", field); ok && s.jobs[id] == nil {
+			s.brokenf(RuleAbout, "saved", id, "has a checkpoint, but does not exist")
+		} else if ok && v == "" {
+			s.brokenf(RuleForm, "saved", id, "has a checkpoint without a codec")
 		}
 	}
 	for field := range s.hashes["hist"] {

@@ -62,7 +62,7 @@ const (
 // colon, and that.
 var keyKinds = map[string]keyKind{
 	"jobs": {"hash", never}, "own": {"hash", never}, "last": {"hash", never}, "workers": {"hash", never},
-	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "hist": {"hash", never},
+	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "saved": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
 	"dead": {"zset", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
 	"scan": {"string", never}, "lease": {"string", never}, "alone": {"string", always},
@@ -103,7 +103,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:"},
+		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk
@@ -264,6 +264,8 @@ func (s *stored) walk(kind, rest, peek string) *walk {
 		w.ask, w.take = look(peekJob), s.takeJobs
 	case kind == "res:":
 		w.ask, w.take = look(peekEnd), func(items []any) { s.takeRecords(rest, items) }
+	case kind == "saved":
+		w.ask, w.take = look(1), func(items []any) { s.takeSaved(items) }
 	case kind == "run:":
 		w.ask, w.take = scan("HSCAN"), func(items []any) { s.takeRun(rest, items) }
 	case kind == "idem:":

@@ -81,6 +81,9 @@ func TestFsckFindsEachViolation(t *testing.T) {
 		{"a note is about nothing", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
 			return r.HSet(ctx, at("notes"), stranger[:], "\x80").Err()
 		}},
+		{"a checkpoint is about nothing", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
+			return r.HSet(ctx, at("saved"), stranger[:], "b").Err()
+		}},
 		{"a hook waits for what has ended", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
 			return r.HSet(ctx, at("hooks"), stranger[:], "an inbox").Err()
 		}},

@@ -884,11 +884,18 @@ func (k *machine) note() {
 
 func (k *machine) noteOf(l task.Lease) {
 	text := fmt.Sprintf("note %d", len(k.trace))
-	k.logf("note %v of %v/%d", l.ID, l.Session, l.Epoch)
-	err := k.b.Note(k.ctx, l, task.Note{Text: &text})
+	n := task.Note{Text: &text}
+	if k.one(2) {
+		n.Checkpoint = &task.Data{Codec: task.CodecBytes, Bytes: []byte(text)}
+	}
+	k.logf("note %v of %v/%d, with a checkpoint: %t", l.ID, l.Session, l.Epoch, n.Checkpoint != nil)
+	err := k.b.Note(k.ctx, l, n)
 	if j := k.fenced(l, err); j != nil {
 		k.again("note")
 		j.note, j.noted = text, l.Epoch
+		if n.Checkpoint != nil {
+			j.saved = "b" + text
+		}
 	}
 }
 

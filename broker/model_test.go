@@ -58,6 +58,7 @@ type mjob struct {
 	note                string
 	noted               uint32 // the epoch of the attempt that said so
 	cut                 bool   // its last attempt was cancelled
+	saved               string // its checkpoint
 
 	run     *mrun
 	node    int
@@ -280,6 +281,7 @@ func (m *model) resume(r *mrun) {
 			}
 			r.ahead = append(r.ahead, j)
 		}
+		j.forget()
 		j.state, j.fails, j.losses, j.aone, j.note, j.cut, j.began, j.ended = task.Blocked, 0, 0, 0, "", false, 0, 0
 		j.owner, j.suspect, j.lane, j.counted, j.halted = task.SessionID{}, false, j.first, false, false
 		j.epoch++

@@ -237,9 +237,16 @@ func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error
 	case name == "note":
 		half, busy := 50.0, "half way"
 		o.Note = task.Note{Progress: &half, Text: &busy}
-		if err := s.b.Note(ctx, j.Lease, o.Note); err != nil {
+		said := o.Note
+		said.Checkpoint = &task.Data{Codec: task.CodecBytes, Bytes: []byte(busy)}
+		if err := s.b.Note(ctx, j.Lease, said); err != nil {
 			return o, err
 		}
+		kept, _, err := s.b.Checkpoint(ctx, j.ID)
+		if err != nil {
+			return o, err
+		}
+		s.say("the checkpoint is %q", kept.Bytes)
 		if err := s.b.Block(ctx, j, []task.ID{s.ids["plain"]}); err != nil {
 			return o, err
 		}

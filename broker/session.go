@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/gomlq/mlq/task"
@@ -260,7 +261,8 @@ func epochBytes(e uint32) string {
 }
 
 // Note stores all that a running attempt says of itself, instead of what it has said
-// before; [task.ErrLeaseLost] if it is not the owner of its job any more.
+// before; [task.ErrLeaseLost] if it is not the owner of its job any more. A checkpoint
+// that was said before stays if n has none.
 func (b *Broker) Note(ctx context.Context, l task.Lease, n task.Note) error {
 	p, err := b.partition(l.ID)
 	if err != nil {
@@ -270,9 +272,39 @@ func (b *Broker) Note(ctx context.Context, l task.Lease, n task.Note) error {
 	if err != nil {
 		return fmt.Errorf("broker: note: %w", err)
 	}
-	a, err := b.ask(ctx, b.scripts.note, p, l.ID[:], token(l), info)
+	args := []any{l.ID[:], token(l), info}
+	if c := n.Checkpoint; c != nil {
+		if err := task.CheckCheckpoint(*c); err != nil {
+			return fmt.Errorf("broker: note: %w", err)
+		}
+		args = append(args, append([]byte{byte(c.Codec)}, c.Bytes...))
+	}
+	a, err := b.ask(ctx, b.scripts.note, p, args...)
 	if err != nil {
 		return err
 	}
 	return statusErr("note", a.status)
+}
+
+// Checkpoint returns the last checkpoint among the notes of a job's attempts, false if
+// there is none: there was none, or the job has ended for good.
+func (b *Broker) Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error) {
+	p, err := b.partition(id)
+	if err != nil {
+		return task.Data{}, false, err
+	}
+	var v string
+	err = b.retry(ctx, "checkpoint", func() (err error) {
+		v, err = b.rdb.HGet(ctx, b.prefixes[p]+"saved", string(id[:])).Result()
+		return err
+	})
+	switch {
+	case errors.Is(err, redis.Nil):
+		return task.Data{}, false, nil
+	case err != nil:
+		return task.Data{}, false, err
+	case v == "":
+		return task.Data{}, false, errDamaged(id, "has a checkpoint that cannot be read")
+	}
+	return task.Data{Codec: task.Codec(v[0]), Bytes: []byte(v[1:])}, true, nil
 }

@@ -34,6 +34,9 @@ type Leases interface {
 	// Note stores what a running attempt says of itself; [task.ErrLeaseLost] if l
 	// is not the lease of its job any more.
 	Note(ctx context.Context, l task.Lease, n task.Note) error
+	// Checkpoint returns the last checkpoint among the notes of a job's attempts, false
+	// if there is none.
+	Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error)
 	// Partitions returns how many partitions there are, at least 1. It is fixed.
 	Partitions() int
 }

@@ -53,6 +53,7 @@ type fakeJob struct {
 	done     chan struct{} // closed when terminal
 	outcomes []task.Outcome
 	fails    []task.Failure
+	kept     *task.Data // its last checkpoint
 }
 
 type fakeSession struct {
@@ -328,8 +329,21 @@ func (f *fake) Note(ctx context.Context, l task.Lease, n task.Note) error {
 			return task.ErrLeaseLost
 		}
 		f.notes = append(f.notes, n)
+		if n.Checkpoint != nil {
+			f.jobs[l.ID].kept = n.Checkpoint
+		}
 		return nil
 	})
+}
+
+func (f *fake) Checkpoint(ctx context.Context, id task.ID) (d task.Data, ok bool, err error) {
+	err = f.call(ctx, "checkpoint", func() error {
+		if kept := f.jobs[id].kept; kept != nil {
+			d, ok = *kept, true
+		}
+		return nil
+	})
+	return d, ok, err
 }
 
 func (f *fake) Tick(ctx context.Context) (task.Ticked, error) {

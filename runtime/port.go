@@ -94,6 +94,11 @@ func (a *attempt) Note(ctx context.Context, n task.Note) error {
 	return err
 }
 
+// Checkpoint implements [task.Attempt].
+func (a *attempt) Checkpoint(ctx context.Context) (task.Data, bool, error) {
+	return a.w.b.Checkpoint(ctx, a.job.ID)
+}
+
 // Element implements [task.Attempt].
 func (a *attempt) Element(ctx context.Context) (task.Data, error) {
 	return a.w.b.Element(ctx, a.job)
@@ -112,7 +117,9 @@ func (e *extras) add(n task.Note) task.Note {
 	if n.Short != nil {
 		e.note.Short = n.Short
 	}
-	return e.note
+	all := e.note
+	all.Checkpoint = n.Checkpoint // which the broker keeps by itself
+	return all
 }
 
 // noted returns all that the attempt has said.

@@ -49,6 +49,9 @@ type Attempt interface {
 	// Note stores what the attempt says of itself; [ErrLeaseLost] if it is not
 	// the owner any more.
 	Note(ctx context.Context, n Note) error
+	// Checkpoint returns what the job has kept last with [Note.Checkpoint], whichever
+	// attempt it was; false if there is nothing.
+	Checkpoint(ctx context.Context) (Data, bool, error)
 	// Element returns the element that the job is for, of one whose own
 	// [Job.Element] does not have it.
 	Element(ctx context.Context) (Data, error)

@@ -124,6 +124,7 @@ type fakeAttempt struct {
 	job     Job
 	element Data // stored elsewhere
 	notes   []Note
+	kept    *Data // the last checkpoint
 }
 
 func (a *fakeAttempt) Job() Job { return a.job }
@@ -134,5 +135,15 @@ func (a *fakeAttempt) Logger() *slog.Logger { return slog.New(slog.DiscardHandle
 
 func (a *fakeAttempt) Note(_ context.Context, n Note) error {
 	a.notes = append(a.notes, n)
+	if n.Checkpoint != nil && a.err == nil {
+		a.kept = n.Checkpoint
+	}
 	return a.err
+}
+
+func (a *fakeAttempt) Checkpoint(context.Context) (Data, bool, error) {
+	if a.kept == nil {
+		return Data{}, false, a.err
+	}
+	return *a.kept, true, a.err
 }

@@ -167,4 +167,7 @@ type Note struct {
 	Progress *float64 // 0 to 100
 	Text     *string  // what it is doing, at most MaxMessage bytes
 	Short    *string  // the short result, at most MaxMessage bytes
+	// Checkpoint is what the next attempt is to go on from, at most MaxCheckpoint
+	// bytes. Unlike the others it stays until there is another, or the job has ended.
+	Checkpoint *Data
 }

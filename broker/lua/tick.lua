@@ -105,6 +105,7 @@ if tonumber(ARGV[4]) > 0 then
     call('HDEL', T .. 'jobs', id)
     call('HDEL', T .. 'hist', id)
     call('HDEL', T .. 'notes', id)
+    call('HDEL', T .. 'saved', id)
     call('ZREM', T .. 'dead', id)
   end
   n.swept = #old

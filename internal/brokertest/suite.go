@@ -35,6 +35,7 @@ type Leases interface {
 	Rejoin(ctx context.Context, id task.SessionID, w task.Worker) error
 	Leave(ctx context.Context, id task.SessionID) error
 	Note(ctx context.Context, l task.Lease, n task.Note) error
+	Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error)
 }
 
 // Waits is how attempts say what they wait for.
@@ -65,6 +66,8 @@ var areas = map[string]stories{
 	"Watch":    watchStories,
 	"Rejoin":   rejoinStories,
 	"Exit":     exitStories,
+
+	"Checkpoint": checkpointStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

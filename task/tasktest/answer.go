@@ -22,6 +22,8 @@ type Recorder struct {
 	plans     []task.Plan
 	cancelled []task.ID
 	notes     []task.Note
+
+	checkpoint *task.Data // the last one
 }
 
 // job is one that was posted, submitted, or given by Finish.

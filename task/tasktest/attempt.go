@@ -41,8 +41,27 @@ func (a *attempt) Note(ctx context.Context, n task.Note) error {
 	}
 	a.r.mu.Lock()
 	defer a.r.mu.Unlock()
+	if n.Checkpoint != nil {
+		if err := task.CheckCheckpoint(*n.Checkpoint); err != nil {
+			return err
+		}
+		a.r.checkpoint = n.Checkpoint
+	}
 	a.r.notes = append(a.r.notes, n)
 	return nil
+}
+
+// Checkpoint implements [task.Attempt].
+func (a *attempt) Checkpoint(ctx context.Context) (task.Data, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return task.Data{}, false, err
+	}
+	a.r.mu.Lock()
+	defer a.r.mu.Unlock()
+	if a.r.checkpoint == nil {
+		return task.Data{}, false, nil
+	}
+	return *a.r.checkpoint, true, nil
 }
 
 // Post implements [task.Port].

@@ -13,6 +13,7 @@ package tasktest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -151,6 +152,32 @@ func (r *Recorder) Short() string {
 		}
 	}
 	return s
+}
+
+// SetCheckpoint gives the job a checkpoint, as an earlier attempt would have left it.
+func (r *Recorder) SetCheckpoint(v any) error {
+	d, err := task.Encode(v)
+	if err == nil {
+		err = task.CheckCheckpoint(d)
+	}
+	if err != nil {
+		return fmt.Errorf("tasktest: the checkpoint: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checkpoint = &d
+	return nil
+}
+
+// Checkpoint decodes the last checkpoint into what the pointer into points to, and
+// returns false if there is none.
+func (r *Recorder) Checkpoint(into any) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checkpoint == nil {
+		return false, nil
+	}
+	return true, r.checkpoint.Decode(into)
 }
 
 // Stop ends the context of the function with a cause: [task.ErrShutdown],

@@ -1,13 +1,13 @@
 -- ends: what a script writes when jobs end is gathered, and written by flushEnds(),
 -- so that one command serves all.
 local time, time6 -- set by begin()
-local any         -- whether there are hooks, notes, waits or continuations at all
+local any         -- whether there are hooks, notes, checkpoints, waits or continuations at all
 local records, buckets, ended, freed, changed, worklist, over, heard = {}, {}, {}, {}, {}, {}, {}, {}
 
 local function begin()
   time = now()
   time6 = be(time, 6)
-  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'waits', T .. 'cont') > 0
+  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'saved', T .. 'waits', T .. 'cont') > 0
 end
 
 -- recordsOf(b): what is to be written to bucket b, IDs and records in turn.
@@ -38,7 +38,10 @@ local function flushEnds()
       if class > 0 and floor(byte(b, 2) / 64) ~= 1 then call('PEXPIRE', key, KEEP[class]) end
     end
   end
-  if #ended > 0 then call('HDEL', T .. 'jobs', unpack(ended)) end
+  if #ended > 0 then
+    call('HDEL', T .. 'jobs', unpack(ended))
+    if any then call('HDEL', T .. 'saved', unpack(ended)) end
+  end
   if #freed > 0 then
     call('HDEL', T .. 'own', unpack(freed))
     if any then call('HDEL', T .. 'waits', unpack(freed)) end
