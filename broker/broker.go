@@ -24,6 +24,7 @@ type Broker struct {
 	scripts  *scripts
 	prefixes []string // of all keys, by partition
 	log      *slog.Logger
+	chunk    int          // bytes of stored data that go over the wire at once
 	clock    string       // lua/lib/now.lua, "" for the real one
 	skew     atomic.Int64 // Redis' clock minus ours, ns
 
@@ -53,7 +54,7 @@ func newBroker(cfg Config, rdb redis.UniversalClient, d dialect, clock string) (
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, rdb: rdb, scripts: s, log: cfg.Logger, clock: clock}
+	b := &Broker{cfg: cfg, rdb: rdb, scripts: s, log: cfg.Logger, chunk: dataChunk, clock: clock}
 	b.life, b.stop = context.WithCancelCause(context.Background()) // background: a broker lives until Close
 	for p := range cfg.Partitions {
 		b.prefixes = append(b.prefixes, prefix(cfg.Namespace, p, cfg.Partitions))

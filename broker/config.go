@@ -31,6 +31,11 @@ type Config struct {
 	// in the memory of who submits it, twice. Default 256 MiB, at most 1 GiB.
 	MaxPlanBytes int
 
+	// MaxStored bounds one piece of data that is stored with [task.Store], in bytes.
+	// Default 64 MiB: Redis keeps all of it in memory. At most 1 GiB. It goes there and
+	// back in chunks of 1 MiB.
+	MaxStored int
+
 	// DeadRetention is how long dead letters are kept. Default 90 days, at least
 	// a minute; [task.Forever] keeps them until they are deleted.
 	DeadRetention time.Duration
@@ -68,6 +73,9 @@ const (
 	MaxData       = 256 << 20
 	MaxRetryFor   = 5 * time.Minute
 
+	DefaultMaxStored = 64 << 20
+	MaxStored        = 1 << 30
+
 	DefaultMaxPlanBytes = 256 << 20
 	MaxPlanBytes        = 1 << 30
 
@@ -85,6 +93,7 @@ func (c Config) withDefaults(cluster bool) Config {
 	c.MaxPayload = cmp.Or(c.MaxPayload, DefaultMaxData)
 	c.MaxResult = cmp.Or(c.MaxResult, DefaultMaxData)
 	c.MaxPlanBytes = cmp.Or(c.MaxPlanBytes, DefaultMaxPlanBytes)
+	c.MaxStored = cmp.Or(c.MaxStored, DefaultMaxStored)
 	c.DeadRetention = cmp.Or(c.DeadRetention, DefaultDeadRetention)
 	c.Poison = cmp.Or(c.Poison, DefaultPoison)
 	c.RetryFor = cmp.Or(c.RetryFor, DefaultRetryFor)
@@ -113,6 +122,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxPlanBytes < 1 || c.MaxPlanBytes > MaxPlanBytes {
 		bad("MaxPlanBytes is %d, want 1 to %d", c.MaxPlanBytes, MaxPlanBytes)
+	}
+	if c.MaxStored < 1 || c.MaxStored > MaxStored {
+		bad("MaxStored is %d, want 1 to %d", c.MaxStored, MaxStored)
 	}
 	if c.DeadRetention < time.Minute && c.DeadRetention != task.Forever {
 		bad("DeadRetention is %v, want at least 1m, or task.Forever", c.DeadRetention)

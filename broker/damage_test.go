@@ -99,6 +99,8 @@ func newScene(t *testing.T) *scene {
 	must(s.watch(others[3].ID, s.run))
 	must(s.wideRun())
 	must(s.halfRun())
+	s.b.chunk = 10
+	must(s.store("more than one chunk of it"))
 	s.held, s.node = others[3:], nodes[2]
 	must(s.save())
 	d, err := s.dump(s.ctx)
@@ -204,6 +206,12 @@ func (s *scene) submit() error {
 	if err == nil {
 		_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, parts[0]...)
 	}
+	return err
+}
+
+// store stores text under a key, for ever.
+func (s *scene) store(text string) error {
+	_, err := task.Store(task.WithPort(s.ctx, s.b), []byte(text), task.Key("key"), task.Expire(task.Forever))
 	return err
 }
 
@@ -394,19 +402,22 @@ var acts = map[string]func(*scene) error{
 	"unblock": func(s *scene) error {
 		return s.edge(s.held[1], nil)
 	},
-	"watch": func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
-	"read":  func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
-	"run":   func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
-	"kids":  func(s *scene) error { _, err := s.b.lineage(s.ctx, s.run); return err },
-	"nodes": func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
-	"edges": func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
+	"watch":  func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
+	"read":   func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
+	"store":  func(s *scene) error { return s.store("small") },
+	"chunks": func(s *scene) error { return s.store("three chunks are stored") },
+	"fetch":  func(s *scene) error { _, err := task.Fetch(task.WithPort(s.ctx, s.b), "key"); return err },
+	"run":    func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
+	"kids":   func(s *scene) error { _, err := s.b.lineage(s.ctx, s.run); return err },
+	"nodes":  func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
+	"edges":  func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
 }
 
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
 	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "saved", "hooks", "waits", "res:"},
-	"empty":   {"events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
-	"cut":     {"tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
+	"empty":   {"blob:", "events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
+	"cut":     {"blob:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
 }
 
 // TestModelOfDamage damages one key of each kind, and then calls each script. A

@@ -40,6 +40,9 @@ const (
 	// RuleRun: the counts of a run are what counting its nodes comes to, a node waits
 	// for as many parents as have not succeeded, and a run ends with its last node.
 	RuleRun Rule = "run"
+	// RuleData: stored data has the chunks that it consists of, and chunks are of stored
+	// data unless they expire.
+	RuleData Rule = "data"
 	// RuleExpiry: nothing that a live job or run needs expires, and what has ended
 	// does unless it is kept for ever.
 	RuleExpiry Rule = "expiry"
@@ -132,6 +135,7 @@ func (s *stored) check(cfg FsckConfig) {
 	s.checkSessions()
 	s.checkRuns()
 	s.checkRecords()
+	s.checkData()
 }
 
 // brokenf reports a violation.

@@ -31,6 +31,7 @@ type stored struct {
 	lines   map[task.ID][]string // of runs: nodes that wait for a place
 	rest    map[task.ID]int      // of nodes in cont, the first chunk that was not followed yet
 	idems   map[string]string
+	data    map[string]dataHead // by key
 
 	records, lost, stale, unknown, more int
 
@@ -70,6 +71,7 @@ var keyKinds = map[string]keyKind{
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
 	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "events:": {"stream", depends}, "idem:": {"string", depends},
+	"data:": {"hash", depends}, "blob:": {"hash", depends},
 }
 
 func newStored(b *Broker, p int) *stored {
@@ -78,7 +80,7 @@ func newStored(b *Broker, p int) *stored {
 		keys: map[string]map[string]keyInfo{}, jobs: map[task.ID]*storedJob{},
 		hashes: map[string]map[string]string{}, scores: map[string]map[string]float64{},
 		members: map[string]map[string]bool{}, ended: map[task.ID]byte{}, runs: map[task.ID]*storedRun{}, lines: map[task.ID][]string{},
-		rest: map[task.ID]int{}, idems: map[string]string{},
+		rest: map[task.ID]int{}, idems: map[string]string{}, data: map[string]dataHead{},
 	}
 }
 
@@ -103,7 +105,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:"},
+		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:", "data:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk
@@ -270,6 +272,8 @@ func (s *stored) walk(kind, rest, peek string) *walk {
 		w.ask, w.take = scan("HSCAN"), func(items []any) { s.takeRun(rest, items) }
 	case kind == "idem:":
 		w.ask, w.take = func(string) []any { return []any{"GET", key} }, func(items []any) { s.takeIdem(rest, items) }
+	case kind == "data:":
+		w.ask, w.take = func(string) []any { return []any{"HMGET", key, "g", "i"} }, func(items []any) { s.takeData(rest, items) }
 	case kind == "pend:" || kind == "cont" || kind == "line:":
 		w.ask = func(cursor string) []any {
 			n, _ := strconv.Atoi(cursor)

@@ -84,6 +84,12 @@ func TestFsckFindsEachViolation(t *testing.T) {
 		{"a checkpoint is about nothing", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
 			return r.HSet(ctx, at("saved"), stranger[:], "b").Err()
 		}},
+		{"stored data has lost its chunks", RuleData, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at(s.keys["blob:"][0])).Err() }},
+		{"chunks belong to no data", RuleData, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at("data:key")).Err() }},
+		{"chunks expire before their data", RuleExpiry, "", func(r *redis.Client, ctx context.Context) error {
+			return r.PExpire(ctx, at(s.keys["blob:"][0]), time.Hour).Err()
+		}},
+		{"a key of data says nothing", RuleForm, RuleData, func(r *redis.Client, ctx context.Context) error { return r.HSet(ctx, at("data:key"), "i", "x").Err() }},
 		{"a hook waits for what has ended", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
 			return r.HSet(ctx, at("hooks"), stranger[:], "an inbox").Err()
 		}},

@@ -18,6 +18,7 @@ func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
+		&s.chunk, &s.keep,
 	}
 }
 

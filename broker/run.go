@@ -23,7 +23,7 @@ import (
 //	  +info +time +select +ping +eval +evalsha +subscribe +unsubscribe +publish
 //	  +del +exists +get +set +pexpire +hdel +hexists +hget +hgetall +hincrby +hlen +hmget
 //	  +hscan +hset +hsetnx +llen +lpop +lpush +persist +rpop +rpush +sadd +scard +smembers +spop +xadd +xrange
-//	  +srandmember +srem +zadd +zcard +zrange +zrangebyscore +zrank +zrem
+//	  +srandmember +srem +unlink +zadd +zcard +zrange +zrangebyscore +zrank +zrem
 //	  +zremrangebyscore +zscore
 //
 // A Redis Cluster needs +cluster|slots +spublish +ssubscribe +sunsubscribe as well,

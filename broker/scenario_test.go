@@ -36,7 +36,7 @@ func play(ctx context.Context, b *Broker) (*scenario, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"lose", s.lose}, {"post", s.post}, {"submit", s.submit}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
+		{"lose", s.lose}, {"store", s.store}, {"post", s.post}, {"submit", s.submit}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
 	} {
 		if err := step.do(ctx); err != nil {
 			return s, fmt.Errorf("%s: %w", step.name, err)
@@ -73,6 +73,32 @@ func (s *scenario) lose(ctx context.Context) (err error) {
 	}
 	_, err = s.b.Tick(ctx)
 	return err
+}
+
+// store stores data in chunks, replaces it, reads it, and deletes other data.
+func (s *scenario) store(ctx context.Context) error {
+	s.b.chunk = 1000
+	q := task.WithPort(ctx, s.b)
+	for _, text := range []string{"old", "new"} {
+		if _, err := task.Store(q, []byte(strings.Repeat(text, 1000)), task.Key("k")); err != nil {
+			return err
+		}
+	}
+	data, err := task.Fetch(q, "k")
+	if err != nil {
+		return err
+	}
+	s.say("data of %d bytes: %.6s", len(data), data)
+	key, err := task.Store(q, []byte("small"))
+	if err != nil {
+		return err
+	}
+	if err := task.DeleteData(q, key); err != nil {
+		return err
+	}
+	_, err = task.Fetch(q, key)
+	s.say("what was deleted is gone: %t", errors.Is(err, task.ErrUnknown))
+	return nil
 }
 
 func (s *scenario) post(ctx context.Context) error {

@@ -243,6 +243,16 @@ func (f *fake) Cancel(_ context.Context, id task.ID) (task.State, error) {
 	return state, nil
 }
 
+func (f *fake) CreateData(context.Context, task.Storing) (task.DataWriter, error) {
+	return nil, fmt.Errorf("%w: the fake stores nothing", task.ErrInvalid)
+}
+
+func (f *fake) OpenData(context.Context, string) (task.DataReader, error) {
+	return nil, task.ErrUnknown
+}
+
+func (f *fake) DeleteData(context.Context, string) error { return nil }
+
 func (f *fake) Run(context.Context, task.RunID) (task.RunRecord, error) {
 	return task.RunRecord{State: task.Running}, nil
 }

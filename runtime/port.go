@@ -77,6 +77,27 @@ func (a *attempt) Resume(ctx context.Context, id task.RunID) (task.State, error)
 	return a.w.b.Resume(ctx, id)
 }
 
+// CreateData implements [task.Port].
+func (a *attempt) CreateData(ctx context.Context, s task.Storing) (task.DataWriter, error) {
+	if a.ended.Load() {
+		return nil, errOver
+	}
+	return a.w.b.CreateData(ctx, s)
+}
+
+// OpenData implements [task.Port].
+func (a *attempt) OpenData(ctx context.Context, key string) (task.DataReader, error) {
+	return a.w.b.OpenData(ctx, key)
+}
+
+// DeleteData implements [task.Port].
+func (a *attempt) DeleteData(ctx context.Context, key string) error {
+	if a.ended.Load() {
+		return errOver
+	}
+	return a.w.b.DeleteData(ctx, key)
+}
+
 // Note implements [task.Attempt]. The broker is sent all that the attempt has
 // said of itself so far, and with the outcome it gets it again.
 func (a *attempt) Note(ctx context.Context, n task.Note) error {

@@ -24,6 +24,7 @@ type Port interface {
 	// which is another one if it had ended before.
 	Cancel(ctx context.Context, id ID) (State, error)
 	Runs
+	Storage
 }
 
 // Runs is the part of a [Port] that is about runs.

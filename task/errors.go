@@ -13,7 +13,7 @@ var (
 	// ErrNotInTask: the verb needs the context that a task function was given.
 	ErrNotInTask = errors.New("task: this context is not a task's; call it from inside a task function, with the context it was given")
 
-	// ErrUnknown: no job or run has this ID.
+	// ErrUnknown: no job or run has this ID, or no stored data this key.
 	ErrUnknown = errors.New("task: unknown ID")
 	// ErrExpired: the record has outlived its retention and was removed.
 	ErrExpired = errors.New("task: the record has expired; keep it longer with task.Retention")
@@ -54,6 +54,9 @@ var (
 	ErrClosed = errors.New("task: the broker was closed")
 	// ErrDamaged: the stored state is not as the broker wrote it.
 	ErrDamaged = errors.New("task: stored state is damaged")
+	// ErrReplaced: stored data was replaced or removed while it was read piece by
+	// piece. What was read is the beginning of the old data; read it again.
+	ErrReplaced = errors.New("task: the data was replaced or removed while it was read")
 	// ErrInvalid: the call was refused as it stands; to repeat it is useless.
 	ErrInvalid = errors.New("task: invalid")
 

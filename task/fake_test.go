@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -29,6 +30,11 @@ type fakePort struct {
 	read    []ID
 	resumed []ID
 	ended   []ID // cancelled
+
+	data     map[string]string
+	stored   []Storing
+	opened   int // readers
+	replaced int // how many of them find that their data was replaced
 }
 
 func (p *fakePort) Post(_ context.Context, calls []Call) ([]ID, error) {
@@ -86,6 +92,70 @@ func (p *fakePort) Cancel(_ context.Context, id ID) (State, error) {
 func (p *fakePort) Run(_ context.Context, id RunID) (RunRecord, error) {
 	return RunRecord{ID: id, State: Running, Nodes: 4, Counts: map[State]int{Succeeded: 1, Ready: 2}}, p.err
 }
+
+func (p *fakePort) CreateData(_ context.Context, s Storing) (DataWriter, error) {
+	return &fakeWriter{p: p, s: s}, p.err
+}
+
+func (p *fakePort) OpenData(_ context.Context, key string) (DataReader, error) {
+	p.opened++
+	d, ok := p.data[key]
+	if !ok && p.err == nil {
+		return nil, fmt.Errorf("%w: %q", ErrUnknown, key)
+	}
+	r := &fakeReader{Reader: strings.NewReader(d)}
+	if p.opened <= p.replaced {
+		r.err = ErrReplaced
+	}
+	return r, p.err
+}
+
+func (p *fakePort) DeleteData(_ context.Context, key string) error {
+	delete(p.data, key)
+	return p.err
+}
+
+// fakeWriter writes to a fakePort. Its port refuses writes of more than 10 bytes.
+type fakeWriter struct {
+	strings.Builder
+	p       *fakePort
+	s       Storing
+	aborted bool
+}
+
+func (w *fakeWriter) Key() string { return w.s.Key }
+
+func (w *fakeWriter) Abort() { w.aborted = true }
+
+func (w *fakeWriter) Write(b []byte) (int, error) {
+	if len(b) > 10 {
+		return 0, ErrTooLarge
+	}
+	return w.Builder.Write(b)
+}
+
+func (w *fakeWriter) Close() error {
+	if w.p.data == nil {
+		w.p.data = map[string]string{}
+	}
+	w.p.data[w.s.Key] = w.String()
+	w.p.stored = append(w.p.stored, w.s)
+	return nil
+}
+
+type fakeReader struct {
+	*strings.Reader
+	err error // of every Read
+}
+
+func (r *fakeReader) Read(b []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	return r.Reader.Read(b)
+}
+
+func (*fakeReader) Close() error { return nil }
 
 func (p *fakePort) Events(context.Context, RunID, uint64) ([]Event, error) { return nil, p.err }
 

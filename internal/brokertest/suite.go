@@ -68,6 +68,7 @@ var areas = map[string]stories{
 	"Exit":     exitStories,
 
 	"Checkpoint": checkpointStories,
+	"Data":       dataStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

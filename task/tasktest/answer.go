@@ -24,6 +24,8 @@ type Recorder struct {
 	notes     []task.Note
 
 	checkpoint *task.Data // the last one
+	data       map[string][]byte
+	stored     []task.Storing
 }
 
 // job is one that was posted, submitted, or given by Finish.

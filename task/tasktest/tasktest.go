@@ -63,6 +63,7 @@ func New(tb testing.TB, opts ...Option) (task.Context, *Recorder) { //nolint:the
 		answers: make(map[string]func(task.Call) (any, error)),
 		jobs:    make(map[task.ID]*job),
 		times:   make(map[[32]byte]uint64),
+		data:    make(map[string][]byte),
 	}
 	a := &attempt{r: r, root: ctx, job: j, log: logger(tb, j)}
 	return task.NewContext(ctx, a), r
