@@ -43,12 +43,21 @@ func (r *registry) add(h task.Handler) error {
 	if err := task.CheckName("task", name); err != nil {
 		return err
 	}
-	if r.named[name] != nil {
-		return fmt.Errorf("%w: task %q is given twice; names are unique on a worker", task.ErrInvalid, name)
+	names := append([]string{name}, h.Aliases()...)
+	for i, n := range names {
+		switch {
+		case r.named[n] == nil:
+		case i > 0 || r.named[n][0].Name() != n:
+			return fmt.Errorf("%w: %q is an alias of a task, and the name or an alias of another; names are unique on a worker", task.ErrInvalid, n)
+		default:
+			return fmt.Errorf("%w: task %q is given twice; names are unique on a worker", task.ErrInvalid, n)
+		}
 	}
 	h = h.ForWorker(r.slots)
-	r.names = append(r.names, name)
-	r.named[name] = []task.Handler{h}
+	r.names = append(r.names, names...)
+	for _, n := range names {
+		r.named[n] = []task.Handler{h}
+	}
 	if h.Listens() {
 		r.listeners = append(r.listeners, h)
 	}

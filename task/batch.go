@@ -82,7 +82,7 @@ func DefineBatch[In, Out any](name string, fn func(context.Context, []In) ([]Res
 		return g.do
 	}
 	t.fn = t.gather(1)
-	return t.wrapped()
+	return t.ready()
 }
 
 func (def *definition) checkBatch(name string) error {

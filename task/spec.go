@@ -139,9 +139,9 @@ type Option interface {
 
 // definition is what DefineOptions work on.
 type definition struct {
+	work
 	spec     Spec
 	listener bool
-	use      []Middleware
 
 	maxBatch   int // of DefineBatch
 	batchDelay time.Duration

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 )
 
 // None is the input or the output of a task that has none.
@@ -16,7 +18,7 @@ type Decl[In, Out any] struct {
 	functions []string
 	spec      Spec
 	listener  bool
-	use       []Middleware
+	work      *work // never nil, but in a zero Decl
 	err       error
 }
 
@@ -25,7 +27,9 @@ type Decl[In, Out any] struct {
 type Task[In, Out any] struct {
 	Decl[In, Out]
 	fn      func(Context, In) (Out, error)
-	through InvokeFunc // nil without middleware
+	through InvokeFunc    // nil without middleware
+	steps   []upgrade     // from the oldest version on
+	newest  *atomic.Int64 // version of a payload that was complained of
 	// gather returns the function for a worker with that many slots; nil unless the
 	// task takes batches.
 	gather func(slots int) func(Context, In) (Out, error)
@@ -40,6 +44,8 @@ type Typed[In, Out any] interface {
 // Handler is a [Task] of any type: what a worker is started with.
 type Handler interface {
 	Name() string
+	// Aliases returns the names that it had before, and whose jobs it runs too.
+	Aliases() []string
 	// Defaults is how jobs are run that do not say it themselves.
 	Defaults() Spec
 	// Listens reports whether it takes messages without a function filter.
@@ -64,13 +70,19 @@ func Declare[In, Out any](name string, opts ...DefineOption) Decl[In, Out] {
 }
 
 func declare[In, Out any](name string, def *definition) Decl[In, Out] {
-	d := Decl[In, Out]{name: name, functions: []string{name}, spec: def.spec, listener: def.listener, use: def.use}
+	d := Decl[In, Out]{name: name, functions: []string{name}, spec: def.spec, listener: def.listener, work: &def.work}
+	if v := def.version; v > 0 {
+		d.spec.Headers = map[string]string{VersionHeader: strconv.Itoa(v)}
+	}
 	d.err = d.check()
 	return d
 }
 
 func (d Decl[In, Out]) check() error {
 	err := errors.Join(CheckName("task", d.name), d.spec.Validate())
+	if d.work != nil {
+		err = errors.Join(err, d.work.check(d.name))
+	}
 	if err != nil {
 		err = fmt.Errorf("task %q: %w", d.name, err)
 	}
@@ -89,15 +101,21 @@ func (d Decl[In, Out]) Handle(fn func(Context, In) (Out, error)) Task[In, Out] {
 	if fn == nil {
 		d.err = errors.Join(d.err, fmt.Errorf("task %q: %w: its function is nil", d.name, ErrInvalid))
 	}
-	return Task[In, Out]{Decl: d, fn: fn}.wrapped()
+	return Task[In, Out]{Decl: d, fn: fn}.ready()
+}
+
+// ready returns t as a worker can have it.
+func (t Task[In, Out]) ready() Task[In, Out] {
+	t.newest = new(atomic.Int64)
+	return t.versioned().wrapped()
 }
 
 // wrapped returns t with its middleware around it.
 func (t Task[In, Out]) wrapped() Task[In, Out] {
-	if len(t.use) == 0 {
+	if t.work == nil || len(t.work.use) == 0 {
 		return t
 	}
-	through, err := InvokeFunc(t.invoke).Through(t.use...)
+	through, err := InvokeFunc(t.invoke).Through(t.work.use...)
 	if err != nil {
 		t.err = errors.Join(t.err, fmt.Errorf("task %q: %w", t.name, err))
 	}
@@ -129,6 +147,14 @@ func (d Decl[In, Out]) Defaults() Spec { return d.spec }
 
 // Listens reports whether the task was declared with [Listener].
 func (d Decl[In, Out]) Listens() bool { return d.listener }
+
+// Aliases returns the names that the task had before.
+func (d Decl[In, Out]) Aliases() []string {
+	if d.work == nil {
+		return nil
+	}
+	return d.work.aliases
+}
 
 // Err returns what is wrong with the declaration, nil if nothing is.
 func (d Decl[In, Out]) Err() error {
@@ -289,8 +315,8 @@ func (t Task[In, Out]) Invoke(ctx Context, payload Data) (Data, error) {
 
 // invoke calls the function.
 func (t Task[In, Out]) invoke(ctx Context, payload Data) (Data, error) {
-	in, err := take[In](ctx, payload)
-	if errors.Is(err, ErrInvalid) {
+	in, err := t.input(ctx, payload)
+	if _, made := errors.AsType[*upgradeError](err); !made && errors.Is(err, ErrInvalid) {
 		err = Permanent(&DecodeError{Task: t.name, Err: err})
 	}
 	if err != nil {
