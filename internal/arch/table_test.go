@@ -32,8 +32,14 @@ var rows = []row{
 		why: "a unit test of a task function must need nothing but the words",
 	},
 	{dir: "graph", of: []string{"task"}, why: "graph builds a task.Plan and never meets a broker"},
-	{dir: "runtime", of: []string{"task"}, why: "runtime meets the broker through its own small interface"},
-	{dir: "broker", of: []string{"task"}, why: "broker stores and moves jobs; it knows nobody who asks it to"},
+	{
+		dir: "runtime", of: []string{"task", "internal/timetable"},
+		why: "runtime meets the broker through its own small interface",
+	},
+	{
+		dir: "broker", of: []string{"task", "internal/timetable"},
+		why: "broker stores and moves jobs; it knows nobody who asks it to",
+	},
 	{dir: "reaper", of: []string{"task"}, why: "reaper meets the broker through its own small interface"},
 	{dir: "metrics", of: []string{"task"}, why: "metrics is an observer that fits its siblings by shape alone"},
 	{
@@ -67,6 +73,10 @@ var rows = []row{
 		dir: "internal/chaos", of: []string{"task", "runtime", "broker", "reaper", "internal/redistest"},
 		why: "tests that kill whole processes wire them first",
 	},
+	{
+		dir: "internal/timetable", of: []string{"task"}, outside: only("github.com/robfig/cron/v3"),
+		why: "who puts a schedule and who fires it must mean the same times",
+	},
 	{dir: "internal/redistest", why: "tests of every package start servers with it, so it knows no package"},
 	{dir: "internal/arch", outside: only(), why: "a checker that imports what it checks cannot report that it is broken"},
 }
@@ -89,6 +99,11 @@ var fences = []fence{
 		imports: []string{"go.opentelemetry.io", "github.com/prometheus"},
 		in:      []string{"metrics", "server", "cmd", "examples", "benchmarks"},
 		why:     "who wants no telemetry must not link it; siblings have an Observer instead",
+	},
+	{
+		imports: []string{"github.com/robfig/cron/v3"},
+		in:      []string{"internal/timetable"},
+		why:     "cron expressions are read in one place, so they mean the same everywhere",
 	},
 	{
 		imports: []string{"gonum.org"},

@@ -1,0 +1,56 @@
+package task
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAJobSaysWhichTimeOfItsScheduleItIsFor(t *testing.T) {
+	t.Parallel()
+	report := Declare[string, None]("report")
+	s := Schedule{Name: "nightly", Every: time.Hour, Call: report.Call("in", Header("k", "v"))}
+	at := time.Date(2026, 3, 1, 4, 5, 6, 7_000_000, time.FixedZone("", 3600))
+	j := Job{Call: s.CallAt(at)}
+	name, got, ok := j.Fire()
+	if name != "nightly" || !got.Equal(at) || !ok || j.Spec.Headers["k"] != "v" {
+		t.Errorf("got %q, %v, %t and headers %v; want nightly, %v", name, got, ok, j.Spec.Headers, at)
+	}
+	if n := len(s.Call.Spec.Headers); n != 1 {
+		t.Errorf("the schedule's own call has %d headers now, want the 1 it had", n)
+	}
+	for _, h := range []map[string]string{nil, {HeaderSchedule: "s"}, {HeaderFire: "2026-01-01T00:00:00Z"}, {HeaderSchedule: "s", HeaderFire: "noon"}} {
+		if name, at, ok := (&Job{Call: Call{Spec: Spec{Headers: h}}}).Fire(); ok {
+			t.Errorf("a job with headers %v is for %q at %v", h, name, at)
+		}
+	}
+}
+
+func TestWordsOfSchedulesHaveNames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		got  string
+		want string
+	}{
+		{CatchUpSkip.String(), "skip"},
+		{CatchUpAll.String(), "all"},
+		{CatchUp(7).String(), "catchup(7)"},
+		{OverlapAllow.String(), "allow"},
+		{OverlapSkip.String(), "skip"},
+		{Overlap(7).String(), "overlap(7)"},
+		{FirePosted.String(), "posted"},
+		{FireEarly.String(), "early"},
+		{FireOutcome(9).String(), "fire(9)"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestACallWithAFaultOfItsOwnMakesNoSchedule(t *testing.T) {
+	t.Parallel()
+	bad := Declare[string, None]("no name")
+	if err := (Schedule{Name: "s", Every: time.Hour, Call: bad.Call("in")}).Validate(); err == nil {
+		t.Error("a schedule whose task has no valid name is taken")
+	}
+}
