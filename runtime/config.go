@@ -43,6 +43,10 @@ type Config struct {
 	// NoTick: do not move what has come due (delayed jobs, expired leases). Some
 	// worker or reaper must. Default false.
 	NoTick bool
+	// Schedules are declared by this worker, which runs a [Scheduler] as long as it
+	// works; the broker must be one of [Schedules]. Default none: then it runs none,
+	// and some other worker or scheduler must.
+	Schedules []task.Schedule
 	// Observer is told of every attempt, and of every post made by a job if it is
 	// a [PostObserver] too. Default none.
 	Observer Observer

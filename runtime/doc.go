@@ -1,6 +1,7 @@
 // Package runtime has the two halves of a program that uses a queue: the
 // [Client], which posts jobs and waits for them, and the [Worker], which claims
-// jobs, runs them, keeps their leases alive and reports how they ended.
+// jobs, runs them, keeps their leases alive and reports how they ended. Beside them
+// stands the [Scheduler], which posts jobs at their times.
 //
 //	q := runtime.NewClient(b).With(ctx)
 //	h, err := Train.Post(q, in)

@@ -23,6 +23,7 @@ type Worker struct {
 	changing   sync.Mutex      // of functions, and of telling the broker of them
 	poster     poster          // of jobs
 	through    task.InvokeFunc // nil without middleware
+	scheduler  *Scheduler      // nil for none
 
 	started   atomic.Bool
 	begun     time.Time
@@ -44,9 +45,10 @@ func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
 	if b == nil {
 		missing = errors.New("runtime: the broker is nil; open one with broker.Open")
 	}
-	w := &Worker{b: b, cfg: c, runners: newRunners()}
+	scheduler, bad := schedulerOf(b, c)
+	w := &Worker{b: b, cfg: c, runners: newRunners(), scheduler: scheduler}
 	w.functions.Store(functions)
-	if err := errors.Join(missing, c.validate(), err, w.wrap()); err != nil {
+	if err := errors.Join(missing, c.validate(), err, w.wrap(), bad); err != nil {
 		return nil, err
 	}
 	w.pool = newPool(c.Slots, c.MaxBlocked)
@@ -71,6 +73,25 @@ func (w *Worker) wrap() error {
 		}
 	}
 	return errors.Join(errs[:]...)
+}
+
+// schedulerOf returns the scheduler that a worker runs, nil for none.
+func schedulerOf(b Broker, c Config) (*Scheduler, error) {
+	if len(c.Schedules) == 0 || b == nil {
+		return nil, nil
+	}
+	keeper, ok := b.(Schedules)
+	if !ok {
+		return nil, errors.New("runtime: Schedules is set, but this broker keeps none; use one of package broker")
+	}
+	return NewScheduler(keeper, SchedulerConfig{Logger: c.Logger}, c.Schedules...)
+}
+
+// schedule posts the jobs of schedules until ctx ends.
+func (w *Worker) schedule(ctx context.Context) {
+	if err := w.scheduler.Run(ctx); err != nil && !w.deserted(err) {
+		w.log.Error("the schedules of this worker are refused; it goes on without", "error", err)
+	}
 }
 
 // Abandoned returns how many attempts go on although they were given up: their
@@ -126,6 +147,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	wg.Go(func() { w.pace(ctx) })
 	if !w.cfg.NoTick {
 		wg.Go(func() { w.tick(ctx, calls) })
+	}
+	if w.scheduler != nil {
+		wg.Go(func() { w.schedule(ctx) })
 	}
 	<-ctx.Done()
 	err = w.drain()
