@@ -101,6 +101,8 @@ func newScene(t *testing.T) *scene {
 	must(s.halfRun())
 	s.b.chunk = 10
 	must(s.store("more than one chunk of it"))
+	must(s.schedule())
+	must(s.fire(1))
 	s.held, s.node = others[3:], nodes[2]
 	must(s.save())
 	d, err := s.dump(s.ctx)
@@ -236,6 +238,29 @@ func (s *scene) parts(nodes, parts int) error {
 		if err == nil {
 			_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, args[i]...)
 		}
+	}
+	return err
+}
+
+// schedule makes a schedule, or replaces it with another.
+func (s *scene) schedule() error {
+	s.calls++
+	c := task.Schedule{Name: "s", Every: time.Duration(s.calls) * time.Minute, Overlap: task.OverlapSkip}
+	c.Call.Functions, c.Call.Spec.Queue = []string{"z"}, "z"
+	return s.b.PutSchedule(s.ctx, c)
+}
+
+// fire fires the schedule some ms after it was made, whatever revision it has.
+func (s *scene) fire(after int) error {
+	f := task.Fire{Schedule: task.Schedule{Name: "s"}, At: time.UnixMilli(testBegin + 10_000 + int64(after))}
+	f.Schedule.Call.Functions, f.Schedule.Call.Spec.Queue = []string{"z"}, "z"
+	if err := s.setClock(s.ctx, testBegin+20_000); err != nil {
+		return err
+	}
+	a, err := s.b.Agenda(s.ctx, 0)
+	if err == nil {
+		f.Revision = max(a.Version, 1)
+		_, err = s.b.Fire(s.ctx, []task.Fire{f})
 	}
 	return err
 }
@@ -402,15 +427,27 @@ var acts = map[string]func(*scene) error{
 	"unblock": func(s *scene) error {
 		return s.edge(s.held[1], nil)
 	},
-	"watch":  func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
-	"read":   func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
-	"store":  func(s *scene) error { return s.store("small") },
-	"chunks": func(s *scene) error { return s.store("three chunks are stored") },
-	"fetch":  func(s *scene) error { _, err := task.Fetch(task.WithPort(s.ctx, s.b), "key"); return err },
-	"run":    func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
-	"kids":   func(s *scene) error { _, err := s.b.lineage(s.ctx, s.run); return err },
-	"nodes":  func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
-	"edges":  func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
+	"watch":   func(s *scene) error { return s.watch(s.held[0].ID, s.node.ID, s.run, s.run.Node(0), s.held[1].ID) },
+	"read":    func(s *scene) error { _, err := s.b.Read(s.ctx, []task.ID{s.held[0].ID, s.node.ID}); return err },
+	"store":   func(s *scene) error { return s.store("small") },
+	"chunks":  func(s *scene) error { return s.store("three chunks are stored") },
+	"fetch":   func(s *scene) error { _, err := task.Fetch(task.WithPort(s.ctx, s.b), "key"); return err },
+	"run":     func(s *scene) error { _, err := s.b.Run(s.ctx, s.run); return err },
+	"kids":    func(s *scene) error { _, err := s.b.lineage(s.ctx, s.run); return err },
+	"nodes":   func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
+	"edges":   func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
+	"arrange": func(s *scene) error { return s.schedule() },
+	"hold":    func(s *scene) error { return s.b.PauseSchedule(s.ctx, "s") },
+	"drop":    func(s *scene) error { return s.b.DeleteSchedule(s.ctx, "s") },
+	"agenda":  func(s *scene) error { _, err := s.b.Agenda(s.ctx, 0); return err },
+	"fire":    func(s *scene) error { return s.fire(2) },
+	"trigger": func(s *scene) error {
+		args, err := fireArgs(nil, task.Schedule{Name: "s", Call: task.Call{Functions: []string{"z"}}}, "", time.UnixMilli(testBegin), task.NewID(testBegin, task.KindLone, 1, 5, 5, 0))
+		if err == nil {
+			_, err = s.b.ask(s.ctx, s.b.scripts.fire, 0, args...)
+		}
+		return err
+	},
 }
 
 // unseen are damages that leave a sound state, or one that mends itself.

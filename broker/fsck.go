@@ -43,6 +43,8 @@ const (
 	// RuleData: stored data has the chunks that it consists of, and chunks are of stored
 	// data unless they expire.
 	RuleData Rule = "data"
+	// RuleSchedule: a schedule can be read, and what was fired of it is kept beside it.
+	RuleSchedule Rule = "schedule"
 	// RuleExpiry: nothing that a live job or run needs expires, and what has ended
 	// does unless it is kept for ever.
 	RuleExpiry Rule = "expiry"
@@ -136,6 +138,7 @@ func (s *stored) check(cfg FsckConfig) {
 	s.checkRuns()
 	s.checkRecords()
 	s.checkData()
+	s.checkSchedules()
 }
 
 // brokenf reports a violation.

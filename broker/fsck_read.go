@@ -32,6 +32,7 @@ type stored struct {
 	rest    map[task.ID]int      // of nodes in cont, the first chunk that was not followed yet
 	idems   map[string]string
 	data    map[string]dataHead // by key
+	cronv   string              // version of the schedules
 
 	records, lost, stale, unknown, more int
 
@@ -66,6 +67,7 @@ var keyKinds = map[string]keyKind{
 	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "saved": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
 	"dead": {"zset", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
+	"cron": {"hash", never}, "fired": {"hash", never}, "cronv": {"string", never},
 	"scan": {"string", never}, "lease": {"string", never}, "alone": {"string", always},
 
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
@@ -105,7 +107,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "live:", "run:", "line:", "idem:", "data:"},
+		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk
@@ -274,6 +276,8 @@ func (s *stored) walk(kind, rest, peek string) *walk {
 		w.ask, w.take = func(string) []any { return []any{"GET", key} }, func(items []any) { s.takeIdem(rest, items) }
 	case kind == "data:":
 		w.ask, w.take = func(string) []any { return []any{"HMGET", key, "g", "i"} }, func(items []any) { s.takeData(rest, items) }
+	case kind == "cronv":
+		w.ask, w.take = func(string) []any { return []any{"GET", key} }, func(items []any) { s.cronv = asText(items[0]) }
 	case kind == "pend:" || kind == "cont" || kind == "line:":
 		w.ask = func(cursor string) []any {
 			n, _ := strconv.Atoi(cursor)

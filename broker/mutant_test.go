@@ -19,6 +19,7 @@ func (s *scripts) all() []**script {
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
 		&s.chunk, &s.keep,
+		&s.agenda, &s.arrange, &s.hold, &s.drop, &s.fire,
 	}
 }
 

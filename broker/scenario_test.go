@@ -36,7 +36,7 @@ func play(ctx context.Context, b *Broker) (*scenario, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"lose", s.lose}, {"store", s.store}, {"post", s.post}, {"submit", s.submit}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
+		{"lose", s.lose}, {"store", s.store}, {"post", s.post}, {"submit", s.submit}, {"schedule", s.schedule}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
 	} {
 		if err := step.do(ctx); err != nil {
 			return s, fmt.Errorf("%s: %w", step.name, err)
@@ -160,6 +160,43 @@ func (s *scenario) submit(ctx context.Context) error {
 	return nil
 }
 
+// schedule makes schedules: one is fired, after it was paused and changed, another is
+// triggered, a third deleted.
+func (s *scenario) schedule(ctx context.Context) error {
+	hourly := func(name string) task.Schedule {
+		return task.Schedule{Name: name, Every: time.Hour, Call: fCall(name)}
+	}
+	changed := hourly("fired")
+	changed.Overlap = task.OverlapSkip
+	err := errors.Join(
+		s.b.KeepSchedules(ctx, []task.Schedule{hourly("fired"), hourly("triggered"), hourly("deleted")}),
+		s.b.PutSchedule(ctx, changed),
+		s.b.DeleteSchedule(ctx, "deleted"),
+		s.b.PauseSchedule(ctx, "fired"), s.b.ResumeSchedule(ctx, "fired"), s.b.PauseSchedule(ctx, "triggered"))
+	if err != nil {
+		return err
+	}
+	if s.ids["triggered"], err = s.b.TriggerSchedule(ctx, "triggered"); err != nil {
+		return err
+	}
+	rs, err := s.b.Schedules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		s.say("schedule %s: paused %t, overlap %v", r.Name, r.Paused, r.Overlap)
+	}
+	f := task.Fire{Schedule: rs[0].Schedule, Revision: rs[0].Revision, At: rs[0].Mark.Add(time.Millisecond)}
+	for outcome := task.FireEarly; outcome == task.FireEarly; {
+		got, err := s.b.Fire(ctx, []task.Fire{f})
+		if err != nil {
+			return err
+		}
+		s.ids["fired"], outcome = got.IDs[0], got.Outcomes[0]
+	}
+	return nil
+}
+
 func (s *scenario) cancel(ctx context.Context) error {
 	last := s.runs[len(s.runs)-1]
 	for _, id := range []task.ID{s.ids["ready"], s.ids["far"], last} {
@@ -191,7 +228,7 @@ func (s *scenario) cancel(ctx context.Context) error {
 
 // work runs all jobs.
 func (s *scenario) work(ctx context.Context) error {
-	left := map[string]bool{"lost": true, "follower": true, "exit": true}
+	left := map[string]bool{"lost": true, "follower": true, "exit": true, "fired": true, "triggered": true}
 	for _, name := range slices.Concat(alone, inRuns) {
 		left[name] = true
 	}

@@ -29,6 +29,7 @@ type scripts struct {
 	join, leave, beat, note, block, edges           *script
 	watch, read, resume, pause, spread, kids, nodes *script
 	chunk, keep                                     *script
+	agenda, arrange, hold, drop, fire               *script
 }
 
 // dialect is what a server understands.
@@ -71,6 +72,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
 		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"), pause: load("pause"), spread: load("spread"), kids: load("kids"), nodes: load("nodes"),
 		chunk: load("chunk"), keep: load("keep"),
+		agenda: load("agenda"), arrange: load("arrange"), hold: load("hold"), drop: load("drop"), fire: load("fire"),
 	}
 	return s, first
 }

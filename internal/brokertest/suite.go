@@ -22,6 +22,7 @@ type Broker interface {
 	Run(ctx context.Context, id task.RunID) (task.RunRecord, error)
 	Leases
 	Waits
+	Schedules
 	// Tick moves what time moves, in each partition at most once a second.
 	Tick(ctx context.Context) (task.Ticked, error)
 	Partitions() int
@@ -69,6 +70,7 @@ var areas = map[string]stories{
 
 	"Checkpoint": checkpointStories,
 	"Data":       dataStories,
+	"Schedule":   scheduleStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker
