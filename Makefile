@@ -65,6 +65,7 @@ examples: ## Run the examples, which need no Redis
 	go run ./examples/resume
 	go run ./examples/mapreduce
 	go run ./examples/batch-inference
+	go run ./examples/cron
 
 check: format vet tidy docs lint ## Everything short of the tests: format, vet, tidy, docs, lint
 
