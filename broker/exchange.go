@@ -51,7 +51,7 @@ func (b *Broker) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged,
 		out.Drain = out.Drain || f == 'D'
 	}
 	out.Next = time.Duration(a.num(4)) * time.Millisecond
-	out.Jobs, err = decodeClaims(x.Into[:0], x.Session, a.str(1), a.str(2))
+	out.Jobs, err = b.decodeClaims(x.Into[:0], x.Session, a.str(1), a.str(2))
 	if mail := a.list(5); len(out.Jobs) == 0 {
 		b.inbox.deliver(x.Partition, mail)
 	} else if len(mail) > 0 {
@@ -164,9 +164,9 @@ func (b *Broker) appendThen(args []any, p, index int, o *task.Outcome) ([]any, e
 	return args, nil
 }
 
-// decodeClaims takes apart the jobs of an answer and appends them to jobs. A job that cannot be read has a
-// Fault, with which its worker lets it fail.
-func decodeClaims(jobs []task.Job, s task.SessionID, ids, blob string) ([]task.Job, error) {
+// decodeClaims takes apart the jobs of an answer and appends them to jobs. A job that cannot be read, or comes
+// too late, has a Fault, with which its worker lets it end.
+func (b *Broker) decodeClaims(jobs []task.Job, s task.SessionID, ids, blob string) ([]task.Job, error) {
 	jobs = slices.Grow(jobs, len(ids)/16)
 	for ; len(ids) >= 16; ids = ids[16:] {
 		v, rest, ok := splitJob(blob)
@@ -175,6 +175,9 @@ func decodeClaims(jobs []task.Job, s task.SessionID, ids, blob string) ([]task.J
 		}
 		blob = rest
 		j, _, err := decodeJob(task.ID([]byte(ids[:16])), v)
+		if err == nil && !j.Spec.Deadline.IsZero() && b.now().After(j.Spec.Deadline) {
+			err = task.ErrLate
+		}
 		j.Lease.Session, j.Fault = s, err
 		jobs = append(jobs, j)
 	}

@@ -24,6 +24,7 @@ type storedSchedule struct {
 	Jitter   time.Duration `msgpack:"j,omitempty"`
 	CatchUp  task.CatchUp  `msgpack:"u,omitempty"`
 	Overlap  task.Overlap  `msgpack:"o,omitempty"`
+	Within   time.Duration `msgpack:"w,omitempty"`
 
 	Functions []string          `msgpack:"f,omitempty"`
 	Codec     task.Codec        `msgpack:"k,omitempty"`
@@ -46,7 +47,7 @@ func encodeSchedule(s task.Schedule) ([]byte, error) {
 	e := msgpack.NewEncoder(&out)
 	e.SetSortMapKeys(true)
 	if err := e.Encode(&storedSchedule{
-		Cron: s.Cron, Location: s.Location, Every: s.Every, Jitter: s.Jitter, CatchUp: s.CatchUp, Overlap: s.Overlap,
+		Cron: s.Cron, Location: s.Location, Every: s.Every, Jitter: s.Jitter, CatchUp: s.CatchUp, Overlap: s.Overlap, Within: s.StartWithin,
 		Functions: c.Functions, Codec: c.Payload.Codec, Payload: c.Payload.Bytes,
 		Queue: c.Spec.Queue, Priority: c.Spec.Priority, Retention: c.Spec.Retention, Attempts: c.Spec.MaxAttempts,
 		Timeout: c.Spec.Timeout, Least: c.Spec.BackoffMin, Most: c.Spec.BackoffMax, Delay: c.Spec.Delay, Headers: c.Spec.Headers,
@@ -83,7 +84,7 @@ func decodeSchedule(name, v, fired string) (r task.ScheduleRecord, err error) {
 	r.Mark, r.Last = letterTime(f.uint(6)).UTC(), letterTime(f.uint(6)).UTC()
 	copy(r.LastJob[:], f.bytes(16))
 	r.Schedule = task.Schedule{
-		Name: name, Cron: w.Cron, Location: w.Location, Every: w.Every, Jitter: w.Jitter, CatchUp: w.CatchUp, Overlap: w.Overlap,
+		Name: name, Cron: w.Cron, Location: w.Location, Every: w.Every, Jitter: w.Jitter, CatchUp: w.CatchUp, Overlap: w.Overlap, StartWithin: w.Within,
 		Call: task.Call{
 			Functions: w.Functions, Payload: task.Data{Codec: w.Codec, Bytes: w.Payload},
 			Spec: task.Spec{

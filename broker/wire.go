@@ -39,6 +39,7 @@ type meta struct {
 	BackoffMin  time.Duration     `msgpack:"b,omitempty"`
 	BackoffMax  time.Duration     `msgpack:"c,omitempty"`
 	Delay       time.Duration     `msgpack:"d,omitempty"`
+	Deadline    int64             `msgpack:"x,omitempty"` // ms since 1970
 	Idempotency string            `msgpack:"i,omitempty"`
 	Headers     map[string]string `msgpack:"h,omitempty"`
 	Parent      []byte            `msgpack:"p,omitempty"`
@@ -60,6 +61,9 @@ func metaOf(c *task.Call, n *planned) meta {
 		MaxAttempts: c.Spec.MaxAttempts, Timeout: c.Spec.Timeout,
 		BackoffMin: c.Spec.BackoffMin, BackoffMax: c.Spec.BackoffMax, Delay: c.Spec.Delay,
 		Idempotency: c.Spec.IdempotencyKey, Headers: c.Spec.Headers, Depth: c.Depth,
+	}
+	if !c.Spec.Deadline.IsZero() {
+		m.Deadline = c.Spec.Deadline.UnixMilli()
 	}
 	if !c.Parent.IsZero() {
 		m.Parent = c.Parent[:]
@@ -114,7 +118,7 @@ func marshalMeta(m meta) ([]byte, error) {
 }
 
 func (m *meta) empty() bool {
-	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 &&
+	return m.MaxAttempts == 0 && m.Timeout == 0 && m.BackoffMin == 0 && m.BackoffMax == 0 && m.Delay == 0 && m.Deadline == 0 &&
 		m.Idempotency == "" && len(m.Headers) == 0 && m.Parent == nil && m.Depth == 0 && m.Map == nil && m.Name == "" && m.Suffix == ""
 }
 

@@ -80,6 +80,9 @@ func setMeta(j *task.Job, info string) (input int, err error) {
 	c.Spec.BackoffMin, c.Spec.BackoffMax = m.BackoffMin, m.BackoffMax
 	c.Spec.Delay, c.Spec.Headers = m.Delay, m.Headers
 	c.Spec.IdempotencyKey, c.Depth = m.Idempotency, m.Depth
+	if m.Deadline > 0 {
+		c.Spec.Deadline = time.UnixMilli(m.Deadline)
+	}
 	copy(c.Parent[:], m.Parent)
 	j.Map = m.Map
 	return m.Input, nil

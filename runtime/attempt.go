@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -109,11 +108,8 @@ func (a *attempt) call() (out task.Data, err error) {
 			out, err = task.Data{}, newPanicError(v)
 		}
 	}()
-	if gone, ok := errors.AsType[*unknownError](a.job.Fault); ok && gone.removed {
-		return task.Data{}, task.Snooze(removedPause) // it is for others now
-	}
 	if a.job.Fault != nil {
-		return task.Data{}, task.Permanent(a.job.Fault)
+		return task.Data{}, refusal(a.job.Fault)
 	}
 	ctx := task.NewContext(a.observe(), a)
 	out, err = task.Data{}, errExited // stays if a panic(nil) is let through by GODEBUG=panicnil=1

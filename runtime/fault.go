@@ -67,3 +67,14 @@ func (e *unknownError) Error() string {
 		return fmt.Sprintf("runtime: no task %q is registered on this worker; did you mean %q?", e.name, e.meant)
 	}
 }
+
+// refusal is the verdict on a job that cannot be run.
+func refusal(fault error) error {
+	if gone, ok := errors.AsType[*unknownError](fault); ok && gone.removed {
+		return task.Snooze(removedPause) // it is for others now
+	}
+	if errors.Is(fault, task.ErrLate) {
+		return &task.Ruling{Verdict: task.SkipJob, Err: fault}
+	}
+	return task.Permanent(fault)
+}

@@ -72,6 +72,8 @@ func describe(err, cause error) task.Failure {
 		f.Kind = task.FailureExit
 	case errors.As(err, &undecoded):
 		f.Kind = task.FailureDecode
+	case errors.Is(err, task.ErrLate):
+		f.Kind = task.FailureLate
 	case errors.As(err, &unknown):
 		f.Kind = task.FailureUnknown
 	case errors.Is(cause, task.ErrTimeout):

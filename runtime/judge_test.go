@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gomlq/mlq/task"
@@ -133,3 +134,24 @@ func TestStackOfAPanicBeginsWhereItHappened(t *testing.T) {
 
 //go:noinline
 func fallOver() { panic("x") }
+
+func TestAJobThatIsLateIsSkippedAndNotRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		h := task.Define("f", func(task.Context, int) (int, error) {
+			t.Error("the handler was called")
+			return 0, nil
+		})
+		id := f.post(t, h.Call(0))
+		f.mu.Lock()
+		f.jobs[id].Fault = task.ErrLate
+		f.mu.Unlock()
+		w := start(t, f, Config{}, h)
+		s := f.wait(t, id)
+		if o := f.job(id).outcomes; s.State != task.Skipped || len(o) != 1 || o[0].Failure.Kind != task.FailureLate || o[0].Failure.Message != task.ErrLate.Error() {
+			t.Errorf("got %v with %+v, want skipped, for it was late", s.State, o)
+		}
+		w.ok()
+	})
+}

@@ -27,6 +27,10 @@ var (
 	// its own verdict.
 	ErrSkipped = errors.New("task: job skipped")
 
+	// ErrLate: no attempt had begun by the job's [Deadline]. It is the text of the
+	// failure of a job that was skipped for that.
+	ErrLate = errors.New("task: the job was claimed after its Deadline; give it more time, or more workers")
+
 	// ErrTimeout is the cause of the context of an attempt that ran longer than
 	// its Timeout.
 	ErrTimeout = errors.New("task: attempt timed out")

@@ -60,7 +60,7 @@ type Job struct {
 	Losses  int       // how many workers were lost with it
 	Alone   bool      // suspected of losing workers: nothing else may run beside it
 	Posted  time.Time // by the broker's clock
-	Fault   error     // why it cannot be run, though it was claimed: it fails for good
+	Fault   error     // why it cannot be run, though it was claimed: it fails for good, or is skipped for [ErrLate]
 	Map     *Map      // of a node that is a map, and of its children
 	Element *Element  // of a child of a map: what it is for
 }
@@ -135,6 +135,7 @@ const (
 	FailureDecode   = "decode"   // the payload cannot be decoded: permanent
 	FailureUnknown  = "unknown"  // the worker has no such function: permanent
 	FailureTooLarge = "toolarge" // the result is over the limit: permanent
+	FailureLate     = "late"     // it was claimed after its deadline: it is skipped
 	FailurePoison   = "poison"   // workers were lost with it while it ran alone
 )
 

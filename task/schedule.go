@@ -39,8 +39,13 @@ type Schedule struct {
 	// Overlap says what happens while the last job has not ended. Default [OverlapAllow].
 	Overlap Overlap
 
-	// Call is what is posted, with its options. It must have no key and no ID: a time
-	// is fired once as it is.
+	// StartWithin, if not 0, is how long after its time a job may begin; one that is
+	// claimed later is skipped, as with [Deadline]. Default none, at most [MaxDelay],
+	// whole milliseconds.
+	StartWithin time.Duration
+
+	// Call is what is posted, with its options. It must have no key, no deadline and no
+	// ID: a time is fired once as it is.
 	Call Call
 }
 
@@ -131,6 +136,9 @@ func (s Schedule) Validate() error {
 	if s.Jitter < 0 || s.Jitter > MaxJitter || s.Every > 0 && s.Jitter >= s.Every {
 		bad("Jitter is %v, want 0 to %v, and less than Every", s.Jitter, MaxJitter)
 	}
+	if s.StartWithin < 0 || s.StartWithin > MaxDelay || s.StartWithin%time.Millisecond != 0 {
+		bad("StartWithin is %v, want 0 to %v, whole milliseconds", s.StartWithin, MaxDelay)
+	}
 	if int(s.CatchUp) >= len(catchUpNames) {
 		bad("CatchUp is %v, want CatchUpSkip, CatchUpOne or CatchUpAll", s.CatchUp)
 	}
@@ -149,6 +157,9 @@ func (s Schedule) checkCall() error {
 	errs := []error{c.Spec.Validate()}
 	if c.Spec.UniqueKey != "" || c.Spec.IdempotencyKey != "" {
 		errs = append(errs, fmt.Errorf("%w: the call has a key; a time is fired once without one, and OverlapSkip keeps jobs from overlapping", ErrInvalid))
+	}
+	if !c.Spec.Deadline.IsZero() {
+		errs = append(errs, fmt.Errorf("%w: the call has a Deadline, which is one for all times; set StartWithin instead", ErrInvalid))
 	}
 	if !c.ID.IsZero() || !c.Parent.IsZero() || c.Notify {
 		errs = append(errs, fmt.Errorf("%w: the call was posted before, or is waited for; make a new one with the task's Call", ErrInvalid))
@@ -175,10 +186,14 @@ func fireHeaders(h map[string]string, name string, at time.Time) map[string]stri
 	return h
 }
 
-// CallAt returns the call for one time of s: it says which in its headers.
+// CallAt returns the call for one time of s: it says which in its headers, and has its
+// deadline.
 func (s Schedule) CallAt(at time.Time) Call {
 	c := s.Call
 	c.Spec.Headers = fireHeaders(c.Spec.Headers, s.Name, at)
+	if s.StartWithin > 0 {
+		c.Spec.Deadline = at.Add(s.StartWithin)
+	}
 	return c
 }
 

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -52,5 +53,32 @@ func TestACallWithAFaultOfItsOwnMakesNoSchedule(t *testing.T) {
 	bad := Declare[string, None]("no name")
 	if err := (Schedule{Name: "s", Every: time.Hour, Call: bad.Call("in")}).Validate(); err == nil {
 		t.Error("a schedule whose task has no valid name is taken")
+	}
+}
+
+func TestStartWithinIsADeadlineAfterTheTime(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
+	s := Schedule{Name: "s", Every: time.Hour, StartWithin: time.Minute, Call: Declare[string, None]("f").Call("")}
+	if got := s.CallAt(at).Spec.Deadline; !got.Equal(at.Add(time.Minute)) {
+		t.Errorf("got %v, want a minute after %v", got, at)
+	}
+	s.StartWithin = 0
+	if got := s.CallAt(at).Spec.Deadline; !got.IsZero() {
+		t.Errorf("without it: got %v, want none", got)
+	}
+}
+
+func TestADeadlineIsOfOnePost(t *testing.T) {
+	t.Parallel()
+	f := Declare[string, None]("f")
+	at := time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
+	c := f.Call("", Deadline(at))
+	if got := c.Spec.Deadline; c.Err() != nil || !got.Equal(at) {
+		t.Errorf("got %v, %v; want %v", got, c.Err(), at)
+	}
+	c = f.Call("", Deadline(time.Unix(-1, 0)))
+	if !errors.Is(c.Err(), ErrInvalid) {
+		t.Errorf("a deadline before 1970: got %v, want ErrInvalid", c.Err())
 	}
 }

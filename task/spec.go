@@ -51,13 +51,14 @@ type Spec struct {
 	Delay          time.Duration // until it may run; default none
 	UniqueKey      string        // holds until the job is terminal
 	IdempotencyKey string        // holds as long as the record
+	Deadline       time.Time     // no attempt begins after it, whole milliseconds; default none
 	Headers        map[string]string
 }
 
 // WithDefaults returns s with its zero fields filled in, first from under,
 // then with the defaults of this package. Where that makes the shortest backoff
 // longer than the longest, the one that was given, and nearer to s, is taken for
-// both. Delay, keys and headers belong to one job and have no defaults.
+// both. Delay, deadline, keys and headers belong to one job and have no defaults.
 func (s Spec) WithDefaults(under Spec) Spec {
 	onlyMin := s.BackoffMin != 0 && s.BackoffMax == 0
 	s.Queue = cmp.Or(s.Queue, under.Queue, DefaultQueue)
@@ -108,6 +109,9 @@ func (s Spec) Validate() error {
 	}
 	if s.Delay < 0 || s.Delay > MaxDelay {
 		bad("Delay is %v, want 0 to %v", s.Delay, MaxDelay)
+	}
+	if !s.Deadline.IsZero() && s.Deadline.UnixMilli() <= 0 {
+		bad("Deadline is %v, want a time after 1970", s.Deadline)
 	}
 	if len(s.UniqueKey) > MaxKeyLen || len(s.IdempotencyKey) > MaxKeyLen {
 		bad("a key is longer than %d bytes; use a hash of it", MaxKeyLen)
@@ -207,6 +211,15 @@ func UniqueKey(key string) PostOption { return postOnly(func(s *Spec) { s.Unique
 // [Retention], at least a minute; a dead letter longer.
 func IdempotencyKey(key string) PostOption {
 	return postOnly(func(s *Spec) { s.IdempotencyKey = key })
+}
+
+// Deadline lets no attempt of the job begin after a time: what is claimed later ends as
+// skipped, with [ErrLate] as its failure, and is not run. An attempt that has begun goes
+// on; see [Timeout]. The time is rounded down to milliseconds, and judged by the broker's
+// clock as it was when the claiming program opened it. A job stays in its queue until it is
+// claimed, late or not. The zero time is no deadline.
+func Deadline(at time.Time) PostOption {
+	return postOnly(func(s *Spec) { s.Deadline = at })
 }
 
 // Header sends a name and a value along with the job, as Job().Spec.Headers.

@@ -156,8 +156,9 @@ func firesWithOptions(s *stage) {
 		Queue: "default", MaxAttempts: 3, Timeout: time.Minute, BackoffMin: time.Second, BackoffMax: time.Minute,
 		Priority: task.High, Delay: time.Millisecond, Retention: time.Hour, Headers: map[string]string{"a": "b"},
 	}
+	sc.StartWithin = time.Hour
 	s.put(sc)
-	if got := s.scheduled("s"); got.Call.Spec.MaxAttempts != 3 || got.Call.Spec.Headers["a"] != "b" || got.Every != sc.Every || got.Next.Before(got.Mark) {
+	if got := s.scheduled("s"); got.StartWithin != time.Hour || got.Call.Spec.MaxAttempts != 3 || got.Call.Spec.Headers["a"] != "b" || got.Every != sc.Every || got.Next.Before(got.Mark) {
 		s.Errorf("the schedule is kept as %+v", got)
 	}
 	id := s.wantFire(s.scheduled("s"), 1, task.FirePosted)
@@ -167,7 +168,7 @@ func firesWithOptions(s *stage) {
 	want.Headers = nil
 	h := j.Spec.Headers
 	if j.Spec.Headers = nil; j.ID != id || string(j.Payload.Bytes) != "s" || h["a"] != "b" || j.Spec.MaxAttempts != 3 ||
-		j.Spec.Timeout != want.Timeout || j.Spec.Priority != want.Priority || j.Spec.BackoffMax != want.BackoffMax || j.ID.Class() != task.ClassFor(time.Hour) {
+		j.Spec.Timeout != want.Timeout || j.Spec.Priority != want.Priority || j.Spec.BackoffMax != want.BackoffMax || !j.Spec.Deadline.Equal(s.scheduled("s").Last.Add(time.Hour)) || j.ID.Class() != task.ClassFor(time.Hour) {
 		s.Errorf("the job is %+v with headers %v, want %+v", j, h, want)
 	}
 	w.succeed(j)

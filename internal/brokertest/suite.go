@@ -71,6 +71,7 @@ var areas = map[string]stories{
 	"Data":       dataStories,
 	"Schedule":   scheduleStories,
 	"Fire":       fireStories,
+	"Deadline":   deadlineStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

@@ -94,6 +94,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 	call := task.Call{Functions: []string{"f"}}
 	key := call
 	key.Spec.UniqueKey = "k"
+	late := call
+	late.Spec.Deadline = time.Now()
 	posted := call
 	posted.ID = task.NewID(1, task.KindLone, 1, 1, 1, 0)
 	many := call
@@ -127,6 +129,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{task.Schedule{Name: "a", Cron: "@daily", Jitter: 2 * time.Hour}, []string{"want 0 to 1h0m0s"}},
 		{task.Schedule{Every: time.Minute, CatchUp: 9, Overlap: 9}, []string{"a schedule needs a name", "catchup(9)", "overlap(9)"}},
 		{task.Schedule{Name: "a", Every: time.Minute, Call: key}, []string{"has a key"}},
+		{task.Schedule{Name: "a", Every: time.Minute, Call: late}, []string{"set StartWithin instead"}},
+		{task.Schedule{Name: "a", Every: time.Minute, StartWithin: time.Microsecond}, []string{"StartWithin is 1µs"}},
 		{task.Schedule{Name: "a", Every: time.Minute, Call: posted}, []string{"was posted before"}},
 		{task.Schedule{Name: "a", Every: time.Minute, Call: many}, []string{"too many headers"}},
 	} {
