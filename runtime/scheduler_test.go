@@ -200,7 +200,7 @@ func TestAnOutageIsRiddenOutAndTheCatchUpDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAlmanac(0)
 		begin := a.now().Truncate(10 * time.Minute)
-		if begin != a.now() {
+		if !begin.Equal(a.now()) {
 			t.Fatal("the clock of the bubble does not begin at a full hour")
 		}
 		end := schedule(t, a, SchedulerConfig{}, every("skip", 10*time.Minute, task.CatchUpSkip),

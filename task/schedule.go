@@ -17,8 +17,8 @@ type Schedule struct {
 	// Name tells schedules of a namespace apart; see [CheckName].
 	Name string
 
-	// Cron says when, in five fields: minute, hour, day of the month, month, day of
-	// the week; or in six, with the second before them; or as @hourly, @daily,
+	// Cron says when, in five fields: minute, hour, day-of-month, month, day-of-week;
+	// or in six, with the second before them; or as @hourly, @daily,
 	// @weekly, @monthly or @yearly. CRON_TZ=Zone may stand before them. A time that a
 	// zone leaves out when its clocks go forward is not fired; one that it has twice
 	// is fired as docs/schedules.md says.

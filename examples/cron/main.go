@@ -33,12 +33,12 @@ func main() {
 }
 
 // run plays the story, which is told to out.
-func run(ctx context.Context, url string, out io.Writer) error {
+func run(ctx context.Context, url string, out io.Writer) (err error) {
 	b, err := broker.Open(ctx, url, broker.Config{Namespace: "cron_example"})
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	say := teller(out)
 
 	// The handler learns which time it is for, however late it runs.

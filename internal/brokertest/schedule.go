@@ -151,6 +151,9 @@ func declares(s *stage) {
 	if got := s.scheduled("s"); got.Every != code.Every || !got.Paused || got.Mark.Before(first.Mark) {
 		s.Errorf("declared anew the schedule is %+v, want it so, and paused", got)
 	}
+	if other := s.scheduled("t"); other.Revision > first.Revision+1 {
+		s.Errorf("the schedule that nobody has changed is %+v", other)
+	}
 	if rs, err := s.b.Schedules(s.ctx); err != nil || len(rs) != 2 {
 		s.Errorf("Schedules: %+v, %v; want two", rs, err)
 	}

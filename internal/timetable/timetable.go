@@ -62,7 +62,7 @@ func parse(expr, location string) (cron.Schedule, error) {
 	}
 	words := strings.Fields(rest)
 	if n := len(words); n != 5 && n != 6 {
-		return nil, fmt.Errorf("%w: Cron %q has %d fields, want 5 (minute, hour, day of the month, month, day of the week), or 6 with the second first", task.ErrInvalid, expr, n)
+		return nil, fmt.Errorf("%w: Cron %q has %d fields, want 5 (minute, hour, day-of-month, month, day-of-week), or 6 with the second first", task.ErrInvalid, expr, n)
 	}
 	if err := checkFields(expr, words); err != nil {
 		return nil, err
