@@ -176,7 +176,7 @@ func (b *Broker) decodeClaims(jobs []task.Job, s task.SessionID, ids, blob strin
 		blob = rest
 		j, _, err := decodeJob(task.ID([]byte(ids[:16])), v)
 		if err == nil && !j.Spec.Deadline.IsZero() && b.now().After(j.Spec.Deadline) {
-			err = task.ErrLate
+			err = &task.Ruling{Verdict: task.SkipJob, Err: task.ErrLate}
 		}
 		j.Lease.Session, j.Fault = s, err
 		jobs = append(jobs, j)

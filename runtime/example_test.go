@@ -119,11 +119,13 @@ func Example_batch() {
 	q := client.With(context.Background())
 	hs, err := length.PostMany(q, []string{"a", "batch", "has", "", "as", "many", "as", "slots"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	results, err := task.Results(q, hs)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, r := range results {
 		fmt.Print(r.Value, " ")

@@ -73,8 +73,8 @@ func refusal(fault error) error {
 	if gone, ok := errors.AsType[*unknownError](fault); ok && gone.removed {
 		return task.Snooze(removedPause) // it is for others now
 	}
-	if errors.Is(fault, task.ErrLate) {
-		return &task.Ruling{Verdict: task.SkipJob, Err: fault}
+	if _, ruled := errors.AsType[*task.Ruling](fault); ruled {
+		return fault
 	}
 	return task.Permanent(fault)
 }

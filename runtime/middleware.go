@@ -28,14 +28,15 @@ type poster struct {
 }
 
 // with returns p with mw within the middleware that it has.
-func (p poster) with(mw []task.PostMiddleware) (poster, error) {
+func (p *poster) with(mw []task.PostMiddleware) (poster, error) {
+	out := *p
 	if len(mw) == 0 {
-		return p, nil
+		return out, nil
 	}
-	p.use = slices.Concat(p.use, mw)
-	through, err := task.PostFunc(send).Through(p.use...)
-	p.through = through
-	return p, err
+	out.use = slices.Concat(p.use, mw)
+	var err error
+	out.through, err = task.PostFunc(send).Through(out.use...)
+	return out, err
 }
 
 // post posts calls to b. The observers are told before any middleware is, the first

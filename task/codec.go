@@ -96,6 +96,8 @@ func (d Data) Decode(into any) error {
 			return fmt.Errorf("cannot decode into a %T: %w", into, err)
 		}
 		return decodeChecked(d.Bytes, bodies, into)
+	case CodecSealed, CodecZstd:
+		return fmt.Errorf("%w: the data is sealed or compressed; reach the queue through package sealed, with the key", ErrInvalid)
 	default:
 		return fmt.Errorf("%w: unknown codec %q", ErrInvalid, byte(d.Codec))
 	}

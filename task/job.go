@@ -24,6 +24,10 @@ const (
 	// CodecList is the result of a map: the numbers of its first child and of how many
 	// there are, three bytes each. Their results are the list.
 	CodecList Codec = 'l'
+	// CodecSealed is encrypted data, and CodecZstd compressed data, of another codec:
+	// package sealed makes and opens them.
+	CodecSealed Codec = 's'
+	CodecZstd   Codec = 'z'
 )
 
 // Data is encoded data.
@@ -60,7 +64,7 @@ type Job struct {
 	Losses  int       // how many workers were lost with it
 	Alone   bool      // suspected of losing workers: nothing else may run beside it
 	Posted  time.Time // by the broker's clock
-	Fault   error     // why it cannot be run, though it was claimed: it fails for good, or is skipped for [ErrLate]
+	Fault   error     // why it cannot be run, though it was claimed: it fails for good, or as a [*Ruling] says
 	Map     *Map      // of a node that is a map, and of its children
 	Element *Element  // of a child of a map: what it is for
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // InvokeFunc runs the functions of one attempt: it decodes the payload, calls them
@@ -34,11 +35,11 @@ type Middleware func(next InvokeFunc) InvokeFunc
 // Through returns f with mw around it; the first is outermost. The error wraps
 // [ErrInvalid]: one of mw is nil, or returned nil.
 func (f InvokeFunc) Through(mw ...Middleware) (InvokeFunc, error) {
-	for i := len(mw) - 1; i >= 0; i-- {
-		if mw[i] == nil {
+	for i, m := range slices.Backward(mw) {
+		if m == nil {
 			return nil, fmt.Errorf("%w: middleware %d is nil", ErrInvalid, i)
 		}
-		if f = mw[i](f); f == nil {
+		if f = m(f); f == nil {
 			return nil, fmt.Errorf("%w: middleware %d returned nil; it must return a function that calls next", ErrInvalid, i)
 		}
 	}
@@ -73,11 +74,11 @@ type PostMiddleware func(next PostFunc) PostFunc
 // Through returns f with mw around it; the first is outermost. The error wraps
 // [ErrInvalid]: one of mw is nil, or returned nil.
 func (f PostFunc) Through(mw ...PostMiddleware) (PostFunc, error) {
-	for i := len(mw) - 1; i >= 0; i-- {
-		if mw[i] == nil {
+	for i, m := range slices.Backward(mw) {
+		if m == nil {
 			return nil, fmt.Errorf("%w: post middleware %d is nil", ErrInvalid, i)
 		}
-		if f = mw[i](f); f == nil {
+		if f = m(f); f == nil {
 			return nil, fmt.Errorf("%w: post middleware %d returned nil; it must return a function that calls next", ErrInvalid, i)
 		}
 	}

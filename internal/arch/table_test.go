@@ -40,27 +40,31 @@ var rows = []row{
 		dir: "broker", of: []string{"task", "internal/timetable"},
 		why: "broker stores and moves jobs; it knows nobody who asks it to",
 	},
+	{
+		dir: "sealed", of: []string{"task"}, outside: only("github.com/klauspost/compress"),
+		why: "sealed meets the broker through an interface of its own; who seals nothing links no compressor",
+	},
 	{dir: "reaper", of: []string{"task"}, why: "reaper meets the broker through its own small interface"},
 	{dir: "metrics", of: []string{"task"}, why: "metrics is an observer that fits its siblings by shape alone"},
 	{
 		dir: "server",
-		of:  []string{"task", "graph", "runtime", "broker", "reaper", "metrics", "server/..."},
+		of:  []string{"task", "graph", "runtime", "broker", "reaper", "sealed", "metrics", "server/..."},
 		why: "server wires the library behind HTTP, and no test support",
 	},
 	{
 		dir: "cmd",
-		of:  []string{"task", "graph", "runtime", "broker", "reaper", "metrics", "server/...", "cmd/..."},
+		of:  []string{"task", "graph", "runtime", "broker", "reaper", "sealed", "metrics", "server/...", "cmd/..."},
 		why: "programs wire, and ship no test support",
 	},
 	{
 		dir: "examples",
-		of:  []string{"task", "graph", "runtime", "broker", "reaper", "metrics", "server", "examples/..."},
+		of:  []string{"task", "graph", "runtime", "broker", "reaper", "sealed", "metrics", "server", "examples/..."},
 		why: "an example imports what a user can import, so nothing internal",
 	},
 	{
 		dir: "benchmarks",
 		of: []string{
-			"task", "graph", "runtime", "broker", "reaper", "metrics", "server",
+			"task", "graph", "runtime", "broker", "reaper", "sealed", "metrics", "server",
 			"internal/redistest", "benchmarks/...",
 		},
 		why: "benchmarks wire, on private redis-servers",
