@@ -66,6 +66,7 @@ examples: ## Run the examples, which need no Redis
 	go run ./examples/mapreduce
 	go run ./examples/batch-inference
 	go run ./examples/cron
+	go run ./examples/worker
 
 check: format vet tidy docs lint ## Everything short of the tests: format, vet, tidy, docs, lint
 
