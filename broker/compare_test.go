@@ -175,17 +175,23 @@ func (j *mjob) differs(r *task.Record) string {
 
 // forget drops the checkpoint of a job that has ended for good.
 func (j *mjob) forget() {
+	if j.gone {
+		j.lines = 0
+	}
 	if j.gone || j.state.Terminal() && j.state != task.Failed {
 		j.saved = ""
 	}
 }
 
-// compareSaved compares the checkpoints of all jobs.
+// compareSaved compares the checkpoints of all jobs, and how many lines they have logged.
 func (k *machine) compareSaved() {
 	got := k.was.fields("saved")
 	for _, j := range k.m.order {
 		if j.forget(); got[string(j.id[:])] != j.saved {
 			k.fail("%v has checkpoint %q, want %q", j.id, got[string(j.id[:])], j.saved)
+		}
+		if n, _ := strconv.Atoi(k.was.fields("log:" + string(j.id[:]))["n"]); n != j.lines {
+			k.fail("%v has logged %d lines, want %d", j.id, n, j.lines)
 		}
 	}
 }

@@ -99,6 +99,7 @@ func newScene(t *testing.T) *scene {
 	must(s.watch(others[3].ID, s.run))
 	must(s.wideRun())
 	must(s.halfRun())
+	must(s.logs(others[3]))
 	s.b.chunk = 10
 	must(s.store("more than one chunk of it"))
 	must(s.schedule())
@@ -209,6 +210,11 @@ func (s *scene) submit() error {
 		_, err = s.b.ask(s.ctx, s.b.scripts.submit, 0, parts[0]...)
 	}
 	return err
+}
+
+// logs lets an attempt log something.
+func (s *scene) logs(l task.Lease) error {
+	return s.b.AppendLog(s.ctx, l, 0, []task.LogLine{{Message: "one"}, {Message: "two"}})
 }
 
 // store stores text under a key, for ever.
@@ -448,13 +454,19 @@ var acts = map[string]func(*scene) error{
 		}
 		return err
 	},
+	"chunk": func(s *scene) error {
+		_, err := s.b.ask(s.ctx, s.b.scripts.chunk, 0, "a chunk ", 0, "bytes", 1000)
+		return err
+	},
+	"log":  func(s *scene) error { return s.logs(s.held[1]) },
+	"logs": func(s *scene) error { _, err := s.b.Logs(s.ctx, s.held[0].ID, 0); return err },
 }
 
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
 	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "saved", "hooks", "waits", "res:"},
-	"empty":   {"blob:", "events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
-	"cut":     {"blob:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
+	"empty":   {"blob:", "log:", "logs", "events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
+	"cut":     {"blob:", "log:", "logs", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
 }
 
 // TestModelOfDamage damages one key of each kind, and then calls each script. A

@@ -158,6 +158,30 @@ func (s *stored) checkAbout() {
 		}
 	}
 	s.checkWaits()
+	s.checkLogs()
+}
+
+// checkLogs asks that what live jobs have logged is found when they end, and expires then
+// and not before.
+func (s *stored) checkLogs() {
+	for field := range s.hashes["logs"] {
+		if id, ok := s.idOf("logs", field); ok && s.jobs[id] == nil {
+			s.brokenf(RuleAbout, "logs", id, "has a log, but does not exist")
+		} else if _, there := s.keys["log:"][field]; ok && !there {
+			s.brokenf(RuleAbout, "log:"+field, id, "has no log, though it says so")
+		}
+	}
+	for field, info := range s.keys["log:"] {
+		id, ok := s.idOf("log:"+field, field)
+		if !ok {
+			continue
+		}
+		live := s.jobs[id] != nil
+		if _, listed := s.hashes["logs"][field]; live && !listed {
+			s.brokenf(RuleAbout, "logs", id, "has a log that nobody will find when it ends")
+		}
+		s.checkExpiry("log:"+field, id, info, !live, id.Class())
+	}
 }
 
 // checkWaits asks that those that wait for others are running.

@@ -64,7 +64,7 @@ const (
 // colon, and that.
 var keyKinds = map[string]keyKind{
 	"jobs": {"hash", never}, "own": {"hash", never}, "last": {"hash", never}, "workers": {"hash", never},
-	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "saved": {"hash", never}, "hist": {"hash", never},
+	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "saved": {"hash", never}, "logs": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
 	"dead": {"zset", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
 	"cron": {"hash", never}, "fired": {"hash", never}, "cronv": {"string", never},
@@ -73,7 +73,7 @@ var keyKinds = map[string]keyKind{
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
 	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "events:": {"stream", depends}, "idem:": {"string", depends},
-	"data:": {"hash", depends}, "blob:": {"hash", depends},
+	"data:": {"hash", depends}, "blob:": {"hash", depends}, "log:": {"hash", depends},
 }
 
 func newStored(b *Broker, p int) *stored {
@@ -107,7 +107,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "saved", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
+		{"own", "unique", "hooks", "notes", "saved", "logs", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk

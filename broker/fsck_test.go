@@ -84,6 +84,17 @@ func TestFsckFindsEachViolation(t *testing.T) {
 		{"a checkpoint is about nothing", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
 			return r.HSet(ctx, at("saved"), stranger[:], "b").Err()
 		}},
+		{"a log is about nothing", RuleAbout, "", func(r *redis.Client, ctx context.Context) error {
+			return errors.Join(r.HSet(ctx, at("logs"), stranger[:], "").Err(), r.HSet(ctx, at("log:"+string(stranger[:])), "n", 0).Err(), r.PExpire(ctx, at("log:"+string(stranger[:])), time.Minute).Err())
+		}},
+		{"a log is gone", RuleAbout, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at(s.keys["log:"][0])).Err() }},
+		{"a log of a live job expires", RuleExpiry, "", func(r *redis.Client, ctx context.Context) error {
+			return r.PExpire(ctx, at(s.keys["log:"][0]), time.Hour).Err()
+		}},
+		{"a log is not found when its job ends", RuleAbout, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at("logs")).Err() }},
+		{"a log of nobody stays", RuleExpiry, "", func(r *redis.Client, ctx context.Context) error {
+			return r.HSet(ctx, at("log:"+string(stranger[:])), "n", 0).Err()
+		}},
 		{"stored data has lost its chunks", RuleData, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at(s.keys["blob:"][0])).Err() }},
 		{"chunks belong to no data", RuleData, "", func(r *redis.Client, ctx context.Context) error { return r.Del(ctx, at("data:key")).Err() }},
 		{"chunks expire before their data", RuleExpiry, "", func(r *redis.Client, ctx context.Context) error {

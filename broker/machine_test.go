@@ -182,6 +182,7 @@ var moves = []struct {
 	{2, "pause", (*machine).pause},
 	{3, "work", (*machine).workRun},
 	{2, "note", (*machine).note},
+	{2, "log", (*machine).log},
 	{4, "block", (*machine).block},
 	{1, "unblock", (*machine).unblock},
 	{1, "watch", (*machine).watch},
@@ -897,6 +898,31 @@ func (k *machine) noteOf(l task.Lease) {
 			j.saved = "b" + text
 		}
 	}
+}
+
+// log lets an attempt log a line, whether its lease is lost or not.
+func (k *machine) log() {
+	if len(k.leases) == 0 {
+		return
+	}
+	l := k.lease()
+	j := k.m.jobs[l.ID]
+	k.logf("log of %v by %v/%d", l.ID, l.Session, l.Epoch)
+	err := k.b.AppendLog(k.ctx, l, j.logged[l], []task.LogLine{{Message: "line"}})
+	if j.gone {
+		if !errors.Is(err, task.ErrUnknown) && !errors.Is(err, task.ErrExpired) {
+			k.fail("%v was deleted, but logs: %v", l.ID, err)
+		}
+		k.unchanged("GONE was answered")
+		return
+	}
+	k.must(err)
+	k.again("log")
+	if j.logged == nil {
+		j.logged = map[task.Lease]uint64{}
+	}
+	j.logged[l]++
+	j.lines++
 }
 
 // fenced returns the job whose owner l is, and asks that anyone else was refused.

@@ -56,9 +56,11 @@ type mjob struct {
 	result              []byte
 	began, ended        int64
 	note                string
-	noted               uint32 // the epoch of the attempt that said so
-	cut                 bool   // its last attempt was cancelled
-	saved               string // its checkpoint
+	noted               uint32                // the epoch of the attempt that said so
+	cut                 bool                  // its last attempt was cancelled
+	saved               string                // its checkpoint
+	lines               int                   // that it has logged
+	logged              map[task.Lease]uint64 // by which attempts
 
 	run     *mrun
 	node    int

@@ -18,7 +18,7 @@ func (s *scripts) all() []**script {
 	return []**script{
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
-		&s.chunk, &s.keep,
+		&s.chunk, &s.keep, &s.log,
 		&s.agenda, &s.arrange, &s.hold, &s.drop, &s.fire,
 	}
 }
@@ -95,6 +95,10 @@ var mutants = []struct {
 	}},
 	{"note does not ask who owns the job", []edit{{"note", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 	{"a note does not say of which attempt it is", []edit{{"note", "sub(own, 9, 11) .. ARGV[3]", "'\\0\\0\\0' .. ARGV[3]"}}},
+	{"a log of a job that has ended never expires", []edit{{"lib/ends", "if logs then endLogs() end", ""}}},
+	{"a log outlives its dead letter", []edit{{"tick", "if logs and call('HDEL', T .. 'logs', id) == 1 then call('UNLINK', T .. 'log:' .. id) end", ""}}},
+	{"a log that comes late never expires", []edit{{"log", "elseif class > 0 then", "elseif false then"}}},
+	{"a log expires while its job lives", []edit{{"log", "  call('PERSIST', key)\n", "  call('PEXPIRE', key, KEEP[1])\n"}}},
 	{"a checkpoint outlives its job", []edit{{"lib/ends", "if any then call('HDEL', T .. 'saved', unpack(ended)) end", ""}}},
 	{"a checkpoint outlives its dead letter", []edit{{"tick", "    call('HDEL', T .. 'saved', id)\n", ""}}},
 	{"a checkpoint is of one attempt", []edit{{"lib/requeue", "call('HDEL', T .. 'notes', id) end", "call('HDEL', T .. 'notes', id) call('HDEL', T .. 'saved', id) end"}}},

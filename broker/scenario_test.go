@@ -305,6 +305,19 @@ func (s *scenario) attempt(ctx context.Context, j task.Job) (task.Outcome, error
 		if err := s.b.Note(ctx, j.Lease, said); err != nil {
 			return o, err
 		}
+		if err := s.b.AppendLog(ctx, j.Lease, 0, []task.LogLine{{Message: "half"}, {Message: "way"}}); err != nil {
+			return o, err
+		}
+		if err := s.b.AppendLog(ctx, j.Lease, 2, []task.LogLine{{Message: "done"}}); err != nil {
+			return o, err
+		}
+		lines, err := s.b.Logs(ctx, j.ID, 0)
+		if err != nil {
+			return o, err
+		}
+		for _, l := range lines {
+			s.say("line %d: %s", l.Seq, l.Message)
+		}
 		kept, _, err := s.b.Checkpoint(ctx, j.ID)
 		if err != nil {
 			return o, err

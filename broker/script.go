@@ -28,7 +28,7 @@ type scripts struct {
 	post, admit, submit, exchange, tick, cancel     *script
 	join, leave, beat, note, block, edges           *script
 	watch, read, resume, pause, spread, kids, nodes *script
-	chunk, keep                                     *script
+	chunk, keep, log                                *script
 	agenda, arrange, hold, drop, fire               *script
 }
 
@@ -71,7 +71,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		post: load("post"), admit: load("admit"), submit: load("submit"), exchange: load("exchange"), tick: load("tick"),
 		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
 		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"), pause: load("pause"), spread: load("spread"), kids: load("kids"), nodes: load("nodes"),
-		chunk: load("chunk"), keep: load("keep"),
+		chunk: load("chunk"), keep: load("keep"), log: load("log"),
 		agenda: load("agenda"), arrange: load("arrange"), hold: load("hold"), drop: load("drop"), fire: load("fire"),
 	}
 	return s, first

@@ -45,7 +45,9 @@ type extras struct {
 	mu       sync.Mutex         // guards these
 	observed func(task.Outcome) // tells the observer
 	note     task.Note          // all that it has said of itself
-	log      *slog.Logger
+	log      *slog.Logger       // the process's
+	kept     *slog.Logger       // that of the function, whose lines are kept
+	diary    *diary             // of kept
 
 	noting sync.Mutex   // held while a note is sent, so that none overtakes another
 	edges  sync.RWMutex // held for writing while its edges of the wait graph are removed
@@ -172,6 +174,7 @@ func (a *attempt) end(out task.Data, err error) bool {
 	a.mention(&o)
 	a.tell(o, cause)
 	a.w.pool.settle(a, o)
+	a.close()
 	return true
 }
 
@@ -217,7 +220,7 @@ func (a *attempt) tell(o task.Outcome, cause error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			a.Logger().Error("the observer panicked", "error", newPanicError(v))
+			a.logger().Error("the observer panicked", "error", newPanicError(v))
 		}
 	}()
 	if o.Verdict == 0 && cause == task.ErrCancelled { //nolint:errorlint // it is the worker who gave the cause
@@ -239,7 +242,7 @@ func (a *attempt) mention(o *task.Outcome) {
 		level = slog.LevelWarn
 	default: // its own wish
 	}
-	log := a.Logger()
+	log := a.logger()
 	if !log.Enabled(a.ctx, level) {
 		return
 	}
@@ -253,13 +256,48 @@ func (a *attempt) mention(o *task.Outcome) {
 	log.LogAttrs(a.ctx, level, "attempt failed", attrs...)
 }
 
-// Logger implements [task.Attempt].
-func (a *attempt) Logger() *slog.Logger {
+// logger returns the process's log, with what the attempt is.
+func (a *attempt) logger() *slog.Logger {
 	e := a.extra()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return a.named(e)
+}
+
+// named is logger while the lock of e is held.
+func (a *attempt) named(e *extras) *slog.Logger {
 	if e.log == nil {
 		e.log = a.w.log.With("job", a.job.ID.String(), "task", strings.Join(a.job.Functions, "+"), "attempt", a.job.Attempt)
 	}
 	return e.log
+}
+
+// Logger implements [task.Attempt]: its lines are kept with the job, too.
+func (a *attempt) Logger() *slog.Logger {
+	e := a.extra()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.kept == nil {
+		d := &diary{lease: a.job.Lease}
+		e.diary = d
+		e.kept = slog.New(task.KeepLog(a.named(e).Handler(), a.w.cfg.LogLevel, func(l task.LogLine) {
+			l.Attempt = a.job.Attempt
+			a.w.scribe.add(d, l)
+		}))
+	}
+	return e.kept
+}
+
+// close has the last lines of the attempt sent.
+func (a *attempt) close() {
+	e := a.extras.Load()
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	d := e.diary
+	e.mu.Unlock()
+	if d != nil {
+		a.w.scribe.ended(d)
+	}
 }

@@ -67,11 +67,19 @@ type Lists interface {
 	Element(ctx context.Context, j task.Job) (task.Data, error)
 }
 
+// Logs keeps what jobs log.
+type Logs interface {
+	// AppendLog keeps lines that the attempt with lease l has logged, which has kept
+	// before lines before. The same call may be repeated. l may be lost meanwhile.
+	AppendLog(ctx context.Context, l task.Lease, before uint64, lines []task.LogLine) error
+}
+
 // Broker is what a worker needs.
 type Broker interface {
 	Jobs
 	Leases
 	Lists
+	Logs
 	Ticker
 	Waits
 }

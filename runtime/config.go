@@ -60,6 +60,9 @@ type Config struct {
 	PostMiddleware []task.PostMiddleware
 	// Logger takes the worker's log, and that of jobs. Default [slog.Default].
 	Logger *slog.Logger
+	// LogLevel is the level from which on lines that jobs log are also kept with the
+	// job: see [task.MaxLogLines]. Default [slog.LevelInfo]; [NoLogs] keeps none.
+	LogLevel slog.Leveler
 }
 
 func (c Config) withDefaults(hs []task.Handler) Config {
@@ -71,6 +74,9 @@ func (c Config) withDefaults(hs []task.Handler) Config {
 	c.Name = cmp.Or(c.Name, fmt.Sprintf("%s-%d", host(), os.Getpid()))
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.LogLevel == nil {
+		c.LogLevel = slog.LevelInfo
 	}
 	if len(c.Queues) == 0 {
 		c.Queues = queuesOf(hs)

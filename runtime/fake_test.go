@@ -29,6 +29,8 @@ type fake struct {
 	calls         map[string]int
 	exchanges     []task.Exchange // as they came, Done copied
 	notes         []task.Note
+	logs          map[task.Lease][]task.LogLine
+	logErr        error
 	problems      []string // what a worker must not do
 	unlessBlocked []string // problems, unless an attempt was blocked
 	onExchange    func(x task.Exchange, got *task.Exchanged)
@@ -342,6 +344,22 @@ func (f *fake) Note(ctx context.Context, l task.Lease, n task.Note) error {
 		if n.Checkpoint != nil {
 			f.jobs[l.ID].kept = n.Checkpoint
 		}
+		return nil
+	})
+}
+
+func (f *fake) AppendLog(ctx context.Context, l task.Lease, before uint64, lines []task.LogLine) error {
+	return f.call(ctx, "log", func() error {
+		if f.logErr != nil {
+			return f.logErr
+		}
+		if f.logs == nil {
+			f.logs = map[task.Lease][]task.LogLine{}
+		}
+		if n := uint64(len(f.logs[l])); before > n {
+			f.problemf("%d lines were kept of %v, not %d", n, l.ID, before)
+		}
+		f.logs[l] = append(f.logs[l][:before], lines...)
 		return nil
 	})
 }

@@ -53,7 +53,7 @@ func (w *Worker) abandon(a *attempt) {
 		w.abandoned.Add(-1) // it has just returned
 		return
 	}
-	a.Logger().Error("attempt abandoned: the task function ignores its context", "cause", cause, "after", w.cfg.AbandonAfter)
+	a.logger().Error("attempt abandoned: the task function ignores its context", "cause", cause, "after", w.cfg.AbandonAfter)
 }
 
 // hurry gives attempts a deadline, unless they have an earlier one.

@@ -32,6 +32,7 @@ type Worker struct {
 	base      context.Context    // of every attempt; does not end
 	pool      *pool
 	runners   *runners
+	scribe    *scribe
 	abandoned atomic.Int64
 }
 
@@ -54,6 +55,7 @@ func NewWorker(b Broker, c Config, hs ...task.Handler) (*Worker, error) {
 	w.pool = newPool(c.Slots, c.MaxBlocked)
 	w.log = c.Logger.With("worker", c.Name)
 	w.complaints.log = w.log
+	w.scribe = newScribe(b, w.log)
 	if o, ok := c.Observer.(PostObserver); ok {
 		w.poster.observers = []PostObserver{o}
 	}
@@ -98,6 +100,11 @@ func (w *Worker) schedule(ctx context.Context) {
 // contexts have ended, and AbandonAfter has passed since. Each is a goroutine
 // that is lost to the process until the task function returns.
 func (w *Worker) Abandoned() int { return int(w.abandoned.Load()) }
+
+// LogLinesLost returns how many lines that jobs have logged could not be kept with them:
+// the broker was out of reach for too long, or refused them. They are in the log of the
+// process. It grows, and does not fall.
+func (w *Worker) LogLinesLost() int { return int(w.scribe.lost.Load()) }
 
 // Run joins the broker and works until ctx ends; then it drains: it claims
 // nothing more, lets the attempts end for Config.Grace, ends the contexts of
@@ -145,6 +152,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	wg.Go(func() { w.heart(ctx, calls, s) })
 	wg.Go(func() { w.watchdog(calls) })
 	wg.Go(func() { w.pace(ctx) })
+	rest := w.scribe.begin(calls)
 	if !w.cfg.NoTick {
 		wg.Go(func() { w.tick(ctx, calls) })
 	}
@@ -153,6 +161,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	err = w.drain()
+	rest()
 	stop()
 	wg.Wait()
 	w.leave()

@@ -19,6 +19,7 @@ type Broker interface {
 	Beat(ctx context.Context, s task.SessionID) (revoked []task.Lease, err error)
 	Rejoin(ctx context.Context, s task.SessionID, w task.Worker) error
 	Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error)
+	AppendLog(ctx context.Context, l task.Lease, before uint64, lines []task.LogLine) error
 	Leave(ctx context.Context, s task.SessionID) error
 	Note(ctx context.Context, l task.Lease, n task.Note) error
 	Partitions() int

@@ -102,7 +102,10 @@ func From(ctx context.Context) (Context, bool) {
 // Job returns the job that runs: its ID, message, attempt and options.
 func (c Context) Job() Job { return c.a.Job() }
 
-// Logger returns a logger that has the job's ID, function and attempt.
+// Logger returns a logger that has the job's ID, function and attempt. Its lines go to the
+// log of the process, and those that the worker keeps (by default from [slog.LevelInfo] on)
+// are also kept with the job, the last [MaxLogLines] and [MaxLogBytes] of them. To log never
+// waits for the broker: the lines are sent once a second, and when the attempt has ended.
 func (c Context) Logger() *slog.Logger { return c.a.Logger() }
 
 // UpdateProgress tells how far the job is, in percent from 0 to 100, and

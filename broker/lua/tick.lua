@@ -106,6 +106,7 @@ if tonumber(ARGV[4]) > 0 then
     call('HDEL', T .. 'hist', id)
     call('HDEL', T .. 'notes', id)
     call('HDEL', T .. 'saved', id)
+    if logs and call('HDEL', T .. 'logs', id) == 1 then call('UNLINK', T .. 'log:' .. id) end
     call('ZREM', T .. 'dead', id)
   end
   n.swept = #old

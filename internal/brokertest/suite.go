@@ -26,6 +26,7 @@ type Broker interface {
 	// Tick moves what time moves, in each partition at most once a second.
 	Tick(ctx context.Context) (task.Ticked, error)
 	Partitions() int
+	Logs(ctx context.Context, id task.ID, after uint64) ([]task.LogLine, error)
 }
 
 // Leases is how workers get jobs and say what became of them.
@@ -37,6 +38,7 @@ type Leases interface {
 	Leave(ctx context.Context, id task.SessionID) error
 	Note(ctx context.Context, l task.Lease, n task.Note) error
 	Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error)
+	AppendLog(ctx context.Context, l task.Lease, before uint64, lines []task.LogLine) error
 }
 
 // Waits is how attempts say what they wait for.
@@ -72,6 +74,7 @@ var areas = map[string]stories{
 	"Schedule":   scheduleStories,
 	"Fire":       fireStories,
 	"Deadline":   deadlineStories,
+	"Log":        logStories,
 }
 
 // Run tests the broker that open returns. Each subtest calls open for a broker

@@ -26,6 +26,7 @@ type Recorder struct {
 	checkpoint *task.Data // the last one
 	data       map[string][]byte
 	stored     []task.Storing
+	logs       []task.LogLine
 }
 
 // job is one that was posted, submitted, or given by Finish.

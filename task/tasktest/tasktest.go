@@ -65,7 +65,8 @@ func New(tb testing.TB, opts ...Option) (task.Context, *Recorder) { //nolint:the
 		times:   make(map[[32]byte]uint64),
 		data:    make(map[string][]byte),
 	}
-	a := &attempt{r: r, root: ctx, job: j, log: logger(tb, j)}
+	log := slog.New(task.KeepLog(logger(tb, j).Handler(), slog.LevelDebug, func(l task.LogLine) { r.keep(j.Attempt, l) }))
+	a := &attempt{r: r, root: ctx, job: j, log: log}
 	return task.NewContext(ctx, a), r
 }
 
@@ -153,6 +154,21 @@ func (r *Recorder) Short() string {
 		}
 	}
 	return s
+}
+
+// keep takes a line that the function has logged.
+func (r *Recorder) keep(attempt int, l task.LogLine) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.Attempt, l.Seq = attempt, uint64(len(r.logs))+1
+	r.logs = append(r.logs, l)
+}
+
+// Logs returns what the function has logged, of all levels, in order.
+func (r *Recorder) Logs() []task.LogLine {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.logs)
 }
 
 // SetCheckpoint gives the job a checkpoint, as an earlier attempt would have left it.

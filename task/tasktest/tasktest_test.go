@@ -431,11 +431,15 @@ func (r *recordingTB) Output() io.Writer { return &r.out }
 func TestLoggerWritesToTheTestsLog(t *testing.T) {
 	t.Parallel()
 	tb := &recordingTB{TB: t}
-	ctx, _ := tasktest.New(tb, tasktest.Attempt(3))
+	ctx, rec := tasktest.New(tb, tasktest.Attempt(3))
 	ctx.Logger().Debug("half way", slog.Int("rows", 7), slog.Group("at", slog.Int("page", 8)))
 	want := fmt.Sprintf("level=DEBUG msg=\"half way\" job=%v function=test attempt=3 rows=7 at.page=8\n", ctx.Job().ID)
 	if got := tb.out.String(); got != want {
 		t.Errorf("logged %q, want %q", got, want)
+	}
+	kept := rec.Logs()
+	if len(kept) != 1 || kept[0].Seq != 1 || kept[0].Attempt != 3 || kept[0].Level != slog.LevelDebug || kept[0].Message != "half way" || kept[0].Attrs != "rows=7 at.page=8" {
+		t.Errorf("recorded: %+v", kept)
 	}
 }
 

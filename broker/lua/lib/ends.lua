@@ -2,12 +2,15 @@
 -- so that one command serves all.
 local time, time6 -- set by begin()
 local any         -- whether there are hooks, notes, checkpoints, waits or continuations at all
+local logs        -- whether a job that has not ended has logged something
 local records, buckets, ended, freed, changed, worklist, over, heard = {}, {}, {}, {}, {}, {}, {}, {}
 
 local function begin()
   time = now()
   time6 = be(time, 6)
-  any = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'saved', T .. 'waits', T .. 'cont') > 0
+  local n = call('EXISTS', T .. 'hooks', T .. 'notes', T .. 'saved', T .. 'waits', T .. 'cont', T .. 'logs')
+  logs = n > 0 and call('HLEN', T .. 'logs') > 0
+  any = n > (logs and 1 or 0)
 end
 
 -- recordsOf(b): what is to be written to bucket b, IDs and records in turn.
@@ -27,6 +30,18 @@ local function plain(pend, n)
   count(queueOf(pend), 'S', n)
 end
 
+-- endLogs(): what ended jobs have logged expires a retention after their end.
+local function endLogs()
+  local has = call('HMGET', T .. 'logs', unpack(ended))
+  for i, id in ipairs(ended) do
+    if has[i] then
+      local class = byte(id, 7) % 16
+      if class > 0 then call('PEXPIRE', T .. 'log:' .. id, KEEP[class]) end
+      call('HDEL', T .. 'logs', id)
+    end
+  end
+end
+
 -- flushEnds(): writes what finish has gathered. Records of one bucket expire
 -- together, a retention after the last of them; those of a run after it has ended,
 -- when over names their bucket.
@@ -41,6 +56,7 @@ local function flushEnds()
   if #ended > 0 then
     call('HDEL', T .. 'jobs', unpack(ended))
     if any then call('HDEL', T .. 'saved', unpack(ended)) end
+    if logs then endLogs() end
   end
   if #freed > 0 then
     call('HDEL', T .. 'own', unpack(freed))

@@ -58,6 +58,7 @@ local function reset(r, i)
     local h = past(v, rest)
     if h ~= '' then call('HSET', T .. 'hist', id, h) end
     call('HDEL', T .. 'res:' .. sub(id, 7, 11), id)
+    if call('PERSIST', T .. 'log:' .. id) == 1 then call('HSET', T .. 'logs', id, '') end
   end
   call('HDEL', r.key, 'o' .. be(i, 3))
   call('HSET', r.key, 'p' .. be(i, 3), '0')
