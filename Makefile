@@ -63,6 +63,7 @@ examples: ## Run the examples, which need no Redis
 	go run ./examples/digits
 	go run ./examples/spam
 	go run ./examples/resume
+	go run ./examples/checkpoint
 	go run ./examples/mapreduce
 	go run ./examples/batch-inference
 	go run ./examples/cron

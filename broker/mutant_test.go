@@ -98,7 +98,7 @@ var mutants = []struct {
 	{"a log of a job that has ended never expires", []edit{{"lib/ends", "if logs then endLogs() end", ""}}},
 	{"a log outlives its dead letter", []edit{{"tick", "if logs and call('HDEL', T .. 'logs', id) == 1 then call('UNLINK', T .. 'log:' .. id) end", ""}}},
 	{"a log that comes late never expires", []edit{{"log", "elseif class > 0 then", "elseif false then"}}},
-	{"a log expires while its job lives", []edit{{"log", "  call('PERSIST', key)\n", "  call('PEXPIRE', key, KEEP[1])\n"}}},
+	{"a log expires while its job lives", []edit{{"log", "  call('PERSIST', key)\n  call('HSET', T .. 'logs'", "  call('PEXPIRE', key, KEEP[1])\n  call('HSET', T .. 'logs'"}}},
 	{"a checkpoint outlives its job", []edit{{"lib/ends", "if any then call('HDEL', T .. 'saved', unpack(ended)) end", ""}}},
 	{"a checkpoint outlives its dead letter", []edit{{"tick", "    call('HDEL', T .. 'saved', id)\n", ""}}},
 	{"a checkpoint is of one attempt", []edit{{"lib/requeue", "call('HDEL', T .. 'notes', id) end", "call('HDEL', T .. 'notes', id) call('HDEL', T .. 'saved', id) end"}}},
