@@ -32,14 +32,13 @@ end
 
 -- endLogs(): what ended jobs have logged expires a retention after their end.
 local function endLogs()
-  local has = call('HMGET', T .. 'logs', unpack(ended))
+  local has, gone = call('HMGET', T .. 'logs', unpack(ended)), {}
   for i, id in ipairs(ended) do
-    if has[i] then
-      local class = byte(id, 7) % 16
-      if class > 0 then call('PEXPIRE', T .. 'log:' .. id, KEEP[class]) end
-      call('HDEL', T .. 'logs', id)
-    end
+    local class = byte(id, 7) % 16
+    if has[i] then gone[#gone + 1] = id end
+    if has[i] and class > 0 then call('PEXPIRE', T .. 'log:' .. id, KEEP[class]) end
   end
+  if #gone > 0 then call('HDEL', T .. 'logs', unpack(gone)) end
 end
 
 -- flushEnds(): writes what finish has gathered. Records of one bucket expire
