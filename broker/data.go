@@ -149,11 +149,11 @@ func (w *dataWriter) end(why error) {
 	w.buf = bytes.Buffer{}
 }
 
-// keep lets a key name the data that h is about. bytes are those without chunks.
-func (b *Broker) keep(ctx context.Context, s task.Storing, h *dataHead, bytes []byte) error {
+// keep lets a key name the data that h is about. text is the data without chunks.
+func (b *Broker) keep(ctx context.Context, s task.Storing, h *dataHead, text []byte) error {
 	life := max(s.Expire, 0) // 0 is for ever here
 	a, err := b.ask(ctx, b.scripts.keep, b.dataPartition(s.Key),
-		s.Key, h.generation, h.info(), bytes, h.chunks, life.Milliseconds(), outlives.Milliseconds())
+		s.Key, h.generation, h.info(), text, h.chunks, life.Milliseconds(), outlives.Milliseconds())
 	switch {
 	case err != nil:
 		return fmt.Errorf("store %q: %w", s.Key, err)

@@ -140,13 +140,6 @@ func (s *stored) checkAbout() {
 			}
 		}
 	}
-	for field, v := range s.hashes["saved"] {
-		if id, ok := s.idOf("saved", field); ok && s.jobs[id] == nil {
-			s.brokenf(RuleAbout, "saved", id, "has a checkpoint, but does not exist")
-		} else if ok && v == "" {
-			s.brokenf(RuleForm, "saved", id, "has a checkpoint without a codec")
-		}
-	}
 	for field := range s.hashes["hist"] {
 		if id, ok := s.idOf("hist", field); ok && (s.jobs[id] == nil || s.jobs[id].flags&flagHist == 0) {
 			s.brokenf(RuleAbout, "hist", id, "has a history, but is no job that says so")
@@ -158,7 +151,19 @@ func (s *stored) checkAbout() {
 		}
 	}
 	s.checkWaits()
+	s.checkSaved()
 	s.checkLogs()
+}
+
+// checkSaved asks that checkpoints are of jobs that exist.
+func (s *stored) checkSaved() {
+	for field, v := range s.hashes["saved"] {
+		if id, ok := s.idOf("saved", field); ok && s.jobs[id] == nil {
+			s.brokenf(RuleAbout, "saved", id, "has a checkpoint, but does not exist")
+		} else if ok && v == "" {
+			s.brokenf(RuleForm, "saved", id, "has a checkpoint without a codec")
+		}
+	}
 }
 
 // checkLogs asks that what live jobs have logged is found when they end, and expires then

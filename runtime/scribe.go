@@ -30,7 +30,7 @@ type scribe struct {
 	b    Logs
 	log  *slog.Logger // takes what becomes of the lines
 	some chan struct{}
-	now  chan struct{} // what there is is to be sent at once
+	now  chan struct{} // has a token if lines are to be sent at once
 
 	mu    sync.Mutex
 	dirty []*diary // with lines that wait, in order

@@ -137,7 +137,7 @@ func TestLoggingDoesNotWaitForABrokerThatIsAway(t *testing.T) {
 		talk := task.Define("talk", func(c task.Context, _ int) (int, error) {
 			before := time.Now()
 			for i := range 10 {
-				c.Logger().Info(fmt.Sprint(i))
+				c.Logger().Info("line", "number", i)
 			}
 			if d := time.Since(before); d > 0 {
 				t.Errorf("ten lines took %v", d)
@@ -158,7 +158,7 @@ func TestLoggingDoesNotWaitForABrokerThatIsAway(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		want := []string{}
 		for i := range 10 {
-			want = append(want, fmt.Sprint("1 ", i, " "))
+			want = append(want, fmt.Sprint("1 line number=", i))
 		}
 		f.wantLogged(t, id, append(want, "1 last ")...) // each once, though answers were lost
 		r.ok()

@@ -140,5 +140,6 @@ func (t *story) start(ctx context.Context, number int, more ...string) (*exec.Cm
 	args := []string{"-worker", fmt.Sprint(number), "-redis", t.redis, "-namespace", t.namespace}
 	w := exec.CommandContext(ctx, self, append(args, more...)...)
 	w.Stdout, w.Stderr = t.Out, t.Err
-	return w, w.Start()
+	err = w.Start()
+	return w, err
 }
