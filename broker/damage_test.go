@@ -26,6 +26,7 @@ type scene struct {
 	run      task.RunID
 	node     task.Lease
 	ready    task.ID
+	dead     task.ID
 	calls    int
 	snapshot []savedKey
 }
@@ -104,7 +105,7 @@ func newScene(t *testing.T) *scene {
 	must(s.store("more than one chunk of it"))
 	must(s.schedule())
 	must(s.fire(1))
-	s.held, s.node = others[3:], nodes[2]
+	s.held, s.node, s.dead = others[3:], nodes[2], others[1].ID
 	must(s.save())
 	d, err := s.dump(s.ctx)
 	must(err)
@@ -443,7 +444,7 @@ var acts = map[string]func(*scene) error{
 	"nodes":   func(s *scene) error { _, err := s.b.RunNodes(s.ctx, s.run, 0, 100); return err },
 	"edges":   func(s *scene) error { _, err := s.b.edges(s.ctx, []task.ID{s.held[1].ID}); return err },
 	"arrange": func(s *scene) error { return s.schedule() },
-	"hold":    func(s *scene) error { return s.b.PauseSchedule(s.ctx, "s") },
+	"suspend": func(s *scene) error { return s.b.PauseSchedule(s.ctx, "s") },
 	"drop":    func(s *scene) error { return s.b.DeleteSchedule(s.ctx, "s") },
 	"agenda":  func(s *scene) error { _, err := s.b.Agenda(s.ctx, 0); return err },
 	"fire":    func(s *scene) error { return s.fire(2) },
@@ -460,6 +461,24 @@ var acts = map[string]func(*scene) error{
 	},
 	"log":  func(s *scene) error { return s.logs(s.held[1]) },
 	"logs": func(s *scene) error { _, err := s.b.Logs(s.ctx, s.held[0].ID, 0); return err },
+	"dead": func(s *scene) error { _, err := s.b.deadSome(s.ctx, DeadFilter{}, true, nil, 10); return err },
+	"redrive": func(s *scene) error {
+		_, err := s.b.redrive(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
+		return err
+	},
+	"remove": func(s *scene) error {
+		_, err := s.b.remove(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
+		return err
+	},
+	"repost": func(s *scene) error {
+		c := task.Call{ID: task.NewID(testBegin, task.KindLone, task.ClassFor(0), 1000, 1000, 0), Functions: []string{"f"}}
+		c.Spec.Queue, c.Spec.UniqueKey = "q", "another key"
+		it, err := s.b.prepare(&c, 0)
+		if err == nil {
+			_, err = s.b.repost(s.ctx, s.dead, 0, it, false)
+		}
+		return err
+	},
 }
 
 // unseen are damages that leave a sound state, or one that mends itself.

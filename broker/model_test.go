@@ -123,6 +123,7 @@ func (j *mjob) scoped(key string) string { return j.route + " " + key }
 func (j *mjob) live() bool { return !j.state.Terminal() }
 
 func (m *model) add(j *mjob) {
+	j.first = j.lane
 	m.jobs[j.id] = j
 	m.order = append(m.order, j)
 	m.posted[j.queue]++

@@ -19,7 +19,8 @@ func (s *scripts) all() []**script {
 		&s.post, &s.admit, &s.submit, &s.exchange, &s.tick, &s.cancel, &s.join, &s.leave, &s.beat,
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
 		&s.chunk, &s.keep, &s.log,
-		&s.agenda, &s.arrange, &s.hold, &s.drop, &s.fire,
+		&s.agenda, &s.arrange, &s.suspend, &s.drop, &s.fire,
+		&s.dead, &s.redrive, &s.remove, &s.repost,
 	}
 }
 
@@ -156,7 +157,7 @@ var mutants = []struct {
 	{"a missing number is not noticed", []edit{{"exchange", "if n < number - 1 then", "if false then"}}},
 	{"a clock that is set back lengthens leases", []edit{{"tick", "if longest > 0 then", "if false then"}}},
 	{"an exchange never renews the lease", []edit{{"exchange", "if ARGV[6] ~= '0' then", "if false then"}}},
-	{"deleted dead letters are not counted", []edit{{"tick", "count(queueOf(pendOf(v)), 'D', 1)", ""}}},
+	{"deleted dead letters are not counted", []edit{{"lib/forget", "count(queueOf(pendOf(v)), 'D', 1)", ""}}},
 	{"who was told is still to be told", []edit{{"lib/ends", "if #heard > 0 then call('HDEL', T .. 'hooks', unpack(heard)) end", ""}}},
 	{"records of nodes never expire", []edit{{"lib/stop", "over[#over + 1] = bucketOf(r.R)", ""}}},
 	{"something follows an attempt that is tried again", []edit{{"exchange", "if verdict == 82 or verdict == 90 or verdict == 76 or verdict == 69 then vs[i] = false end", ""}}},
@@ -198,6 +199,13 @@ var mutants = []struct {
 	{"a run that was paused stays so", []edit{{"resume", "call('HDEL', key, 'paused')", ""}}},
 	{"a run that ends forgets its exit jobs", []edit{{"lib/stop", "if exits then postExits", "if false then postExits"}}},
 	{"each end of a run has the same exit jobs", []edit{{"lib/exits", "(tonumber(r.again or 0) * MAXEXITS)", "(0 * MAXEXITS)"}}},
+	{"a redriven job keeps its epoch", []edit{{"redrive", "char(f) .. epoch ..", "char(f) .. sub(v, 7, 9) .."}}},
+	{"a redriven job takes a key that is held", []edit{{"redrive", "if holder and holder ~= id and call('HEXISTS', T .. 'jobs', holder) == 1 then", "if false then"}}},
+	{"a redriven job does not hold its key", []edit{{"redrive", "if unique then call('HSET', T .. 'unique', unique, id) end", ""}}},
+	{"a redrive does not know its own call", []edit{{"redrive", "elseif num(sub(v, 7, 9)) > epoch then", "elseif false then"}}},
+	{"a redriven suspect stays one", []edit{{"redrive", "if sub(pend, -1) ~= 'x' then return pend end", "if true then return pend end"}}},
+	{"a dead letter is deleted that a run may need", []edit{{"lib/forget", "return state == 'a' or state == 'r'", "return false"}}},
+	{"a call is posted again twice", []edit{{"repost", "if known(new) then return { 'OK', 'N' .. new } end", ""}}},
 	{"a list is taken from anybody", []edit{{"spread", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 }
 

@@ -36,7 +36,7 @@ func play(ctx context.Context, b *Broker) (*scenario, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"lose", s.lose}, {"store", s.store}, {"post", s.post}, {"submit", s.submit}, {"schedule", s.schedule}, {"cancel", s.cancel}, {"work", s.work}, {"end", s.end},
+		{"lose", s.lose}, {"store", s.store}, {"post", s.post}, {"submit", s.submit}, {"schedule", s.schedule}, {"cancel", s.cancel}, {"work", s.work}, {"dead", s.dead}, {"end", s.end},
 	} {
 		if err := step.do(ctx); err != nil {
 			return s, fmt.Errorf("%s: %w", step.name, err)
@@ -348,6 +348,61 @@ func (s *scenario) child(ctx context.Context, j task.Job) (task.Outcome, error) 
 	s.ids[name] = j.ID
 	s.done[name]++
 	return succeeded(j), nil
+}
+
+// dead does what can be done with dead letters: one is deleted, one redriven, which fails
+// again, and then is posted anew with another payload.
+func (s *scenario) dead(ctx context.Context) error {
+	ids, err := s.b.Post(ctx, []task.Call{fCall("doomed")})
+	if err == nil {
+		err = s.run(ctx, ids[0], task.Fail)
+	}
+	if err == nil {
+		err = s.b.DeleteDead(ctx, ids[0])
+	}
+	if err != nil {
+		return err
+	}
+	page, err := s.b.DeadLetters(ctx, DeadQuery{Limit: MaxPage})
+	if err != nil {
+		return err
+	}
+	s.say("%d dead letters are left", len(page.Records))
+	state, err := s.b.Redrive(ctx, s.ids["fail"])
+	if err == nil {
+		s.say("redriven: %v", state)
+		err = s.run(ctx, s.ids["fail"], task.Fail)
+	}
+	if err != nil {
+		return err
+	}
+	s.ids["mended"], err = s.b.Repost(ctx, s.ids["fail"], fCall("mended").Payload, RepostConfig{Keep: true})
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, s.ids["mended"], task.Succeed)
+}
+
+// run runs a job that is the only one left.
+func (s *scenario) run(ctx context.Context, id task.ID, v task.Verdict) error {
+	for ctx.Err() == nil {
+		got, err := s.w.exchange(ctx, id.Partition(), 1)
+		if err != nil {
+			return err
+		}
+		if len(got.Jobs) == 0 {
+			continue
+		}
+		o := succeeded(got.Jobs[0])
+		o.Verdict = v
+		s.done[string(got.Jobs[0].Payload.Bytes)]++
+		got, err = s.w.exchange(ctx, id.Partition(), 0, o)
+		if len(got.Lost) > 0 {
+			s.say("lost: %v", s.name(id))
+		}
+		return err
+	}
+	return ctx.Err()
 }
 
 // end waits for all, and asks for all that can be asked.

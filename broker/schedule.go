@@ -70,24 +70,24 @@ func (b *Broker) putSchedules(ctx context.Context, declared int, ss []task.Sched
 // hear of it when they look next, and what they fire until then is refused: once
 // PauseSchedule has returned nothing is posted.
 func (b *Broker) PauseSchedule(ctx context.Context, name string) error {
-	return b.holdSchedule(ctx, name, 1)
+	return b.suspendSchedule(ctx, name, 1)
 }
 
 // ResumeSchedule lets a paused schedule go on from now; what would have fired meanwhile
 // is not missed. [task.ErrUnknown] says that there is none of that name.
 func (b *Broker) ResumeSchedule(ctx context.Context, name string) error {
-	return b.holdSchedule(ctx, name, 0)
+	return b.suspendSchedule(ctx, name, 0)
 }
 
-func (b *Broker) holdSchedule(ctx context.Context, name string, paused int) error {
-	a, err := b.ask(ctx, b.scripts.hold, schedulePartition, name, paused)
+func (b *Broker) suspendSchedule(ctx context.Context, name string, paused int) error {
+	a, err := b.ask(ctx, b.scripts.suspend, schedulePartition, name, paused)
 	switch {
 	case err != nil:
 		return err
 	case a.status == "NONE":
 		return noSchedule(name)
 	default:
-		return statusErr("hold", a.status)
+		return statusErr("suspend", a.status)
 	}
 }
 

@@ -29,7 +29,8 @@ type scripts struct {
 	join, leave, beat, note, block, edges           *script
 	watch, read, resume, pause, spread, kids, nodes *script
 	chunk, keep, log                                *script
-	agenda, arrange, hold, drop, fire               *script
+	agenda, arrange, suspend, drop, fire            *script
+	dead, redrive, remove, repost                   *script
 }
 
 // dialect is what a server understands.
@@ -72,7 +73,8 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		cancel: load("cancel"), join: load("join"), leave: load("leave"), beat: load("beat"),
 		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"), pause: load("pause"), spread: load("spread"), kids: load("kids"), nodes: load("nodes"),
 		chunk: load("chunk"), keep: load("keep"), log: load("log"),
-		agenda: load("agenda"), arrange: load("arrange"), hold: load("hold"), drop: load("drop"), fire: load("fire"),
+		agenda: load("agenda"), arrange: load("arrange"), suspend: load("suspend"), drop: load("drop"), fire: load("fire"),
+		dead: load("dead"), redrive: load("redrive"), remove: load("remove"), repost: load("repost"),
 	}
 	return s, first
 }

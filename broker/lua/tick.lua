@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle requeue due guard
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle requeue due guard forget
 -- maps: kin mint brood reopen
 -- flags: allow-oom
 --
@@ -94,21 +94,7 @@ more = more or call('LLEN', T .. 'cont') > 0
 -- Dead letters that are old enough.
 if tonumber(ARGV[4]) > 0 then
   local old = call('ZRANGEBYSCORE', T .. 'dead', '-inf', time - tonumber(ARGV[4]), 'LIMIT', 0, limit)
-  for _, id in ipairs(old) do
-    local v = call('HGET', T .. 'jobs', id)
-    if sound(v) then
-      count(queueOf(pendOf(v)), 'F', -1)
-      count(queueOf(pendOf(v)), 'D', 1)
-      local _, _, idem = extras(v)
-      if idem then call('DEL', T .. 'idem:' .. idem) end
-    end
-    call('HDEL', T .. 'jobs', id)
-    call('HDEL', T .. 'hist', id)
-    call('HDEL', T .. 'notes', id)
-    call('HDEL', T .. 'saved', id)
-    if logs and call('HDEL', T .. 'logs', id) == 1 then call('UNLINK', T .. 'log:' .. id) end
-    call('ZREM', T .. 'dead', id)
-  end
+  for _, id in ipairs(old) do forget(id, call('HGET', T .. 'jobs', id)) end
   n.swept = #old
   more = more or #old == limit
 end

@@ -1,4 +1,4 @@
--- hold.lua: a schedule is paused, or goes on. What would have fired meanwhile is not missed.
+-- suspend.lua: a schedule is paused, or goes on. What would have fired meanwhile is not missed.
 -- include: base now bytes cron
 --
 -- KEYS[1]  prefix of the partition
