@@ -288,6 +288,9 @@ func (k *machine) drain() {
 			clear(k.m.loose)
 		}
 	}
+	for q := range k.m.held {
+		k.holdQueue(q)
+	}
 	left := k.left()
 	var done []task.Outcome
 	for round := 0; k.left() > 0; round++ {

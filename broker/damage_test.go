@@ -105,6 +105,7 @@ func newScene(t *testing.T) *scene {
 	must(s.store("more than one chunk of it"))
 	must(s.schedule())
 	must(s.fire(1))
+	must(s.b.hold(s.ctx, 0, "z", 1))
 	s.held, s.node, s.dead = others[3:], nodes[2], others[1].ID
 	must(s.save())
 	d, err := s.dump(s.ctx)
@@ -459,9 +460,11 @@ var acts = map[string]func(*scene) error{
 		_, err := s.b.ask(s.ctx, s.b.scripts.chunk, 0, "a chunk ", 0, "bytes", 1000)
 		return err
 	},
-	"log":  func(s *scene) error { return s.logs(s.held[1]) },
-	"logs": func(s *scene) error { _, err := s.b.Logs(s.ctx, s.held[0].ID, 0); return err },
-	"dead": func(s *scene) error { _, err := s.b.deadSome(s.ctx, DeadFilter{}, true, nil, 10); return err },
+	"log":   func(s *scene) error { return s.logs(s.held[1]) },
+	"logs":  func(s *scene) error { _, err := s.b.Logs(s.ctx, s.held[0].ID, 0); return err },
+	"dead":  func(s *scene) error { _, err := s.b.deadSome(s.ctx, DeadFilter{}, true, nil, 10); return err },
+	"hold":  func(s *scene) error { return s.b.hold(s.ctx, 0, "q", 1) },
+	"go on": func(s *scene) error { return s.b.hold(s.ctx, 0, "z", 2) },
 	"redrive": func(s *scene) error {
 		_, err := s.b.redrive(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
 		return err

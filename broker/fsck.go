@@ -25,7 +25,8 @@ const (
 	// RuleLost: the owner of a job is a session. Lost ones are what ticks are for, so
 	// this is asked only with [FsckConfig.Reaped].
 	RuleLost Rule = "lost"
-	// RuleList: who looks for work finds every list that is not empty.
+	// RuleList: who looks for work finds every list that is not empty, and which queues
+	// are paused.
 	RuleList Rule = "list"
 	// RuleCount: the counts of a queue are what counting its jobs comes to, and what
 	// was posted is live, finished or deleted.

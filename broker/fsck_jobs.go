@@ -319,9 +319,33 @@ func (s *stored) checkLists() {
 	}
 	for kind := range s.keys["live:"] {
 		for m := range s.members["live:"+kind] {
-			if !goodPend(kind + ":" + m) {
+			if m != pausedMark && !goodPend(kind+":"+m) {
 				s.brokenf(RuleForm, "live:"+kind, task.ID{}, "%+q is not the name of a list", m)
 			}
+		}
+	}
+	s.checkHeld()
+}
+
+// checkHeld asks that who looks for work sees which queues are paused.
+func (s *stored) checkHeld() {
+	held := map[string]bool{}
+	for queue, v := range s.hashes["held"] {
+		times, err := strconv.Atoi(v)
+		if err != nil || times < 1 {
+			s.brokenf(RuleForm, "held", task.ID{}, "%+q was paused %+q times, which is no number", queue, v)
+			continue
+		}
+		if held[queue] = paused(times); !s.members["live:"+queue][pausedMark] && held[queue] {
+			s.brokenf(RuleList, "live:"+queue, task.ID{}, "does not say that the queue is paused")
+		}
+		if !s.members["queues"][queue] {
+			s.brokenf(RuleList, "queues", task.ID{}, "lacks %s, which was paused", queue)
+		}
+	}
+	for queue := range s.keys["live:"] {
+		if s.members["live:"+queue][pausedMark] && !held[queue] {
+			s.brokenf(RuleList, "live:"+queue, task.ID{}, "says that the queue is paused, which it is not")
 		}
 	}
 }

@@ -66,7 +66,7 @@ var keyKinds = map[string]keyKind{
 	"jobs": {"hash", never}, "own": {"hash", never}, "last": {"hash", never}, "workers": {"hash", never},
 	"unique": {"hash", never}, "hooks": {"hash", never}, "notes": {"hash", never}, "saved": {"hash", never}, "logs": {"hash", never}, "hist": {"hash", never},
 	"waits": {"hash", never}, "cnt": {"hash", never}, "sess": {"zset", never}, "delayed": {"zset", never},
-	"dead": {"zset", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
+	"dead": {"zset", never}, "held": {"hash", never}, "staged": {"zset", never}, "cont": {"list", never}, "queues": {"set", never}, "tick": {"string", never},
 	"cron": {"hash", never}, "fired": {"hash", never}, "cronv": {"string", never},
 	"scan": {"string", never}, "lease": {"string", never}, "alone": {"string", always},
 
@@ -107,7 +107,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "saved", "logs", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
+		{"own", "unique", "hooks", "notes", "saved", "logs", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "held", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk

@@ -183,6 +183,7 @@ var moves = []struct {
 	{3, "redrive", (*machine).redrive},
 	{1, "remove", (*machine).remove},
 	{1, "repost", (*machine).repost},
+	{2, "hold", (*machine).hold},
 	{3, "work", (*machine).workRun},
 	{2, "note", (*machine).note},
 	{2, "log", (*machine).log},
@@ -1102,7 +1103,7 @@ func (k *machine) replayCall(c pastCall) {
 		want = "GONE"
 	case c.what == "exchange" && c.number < s.numbers[c.fetcher], (c.what == "post" || c.what == "admit") && !k.lastPost(c):
 		want = "STALE"
-	case c.what == "resume", c.what == "pause", c.what == "redrive", c.what == "remove": // it says how they stand now
+	case c.what == "resume", c.what == "pause", c.what == "redrive", c.what == "remove", c.what == "hold": // it says how they stand now
 	case c.what != "exchange":
 		if !reflect.DeepEqual(got, c.reply) {
 			k.fail("%s, replayed, answers %q, it was %q", c.what, got, c.reply)

@@ -200,3 +200,30 @@ func (k *machine) repost() {
 		k.fail("repost is %v, and the model says %c to %v", id, answer, j.id)
 	}
 }
+
+// hold pauses a queue, or lets one that is paused go on.
+func (k *machine) hold() {
+	for _, q := range testQueues {
+		if k.m.held[q] {
+			k.holdQueue(q)
+			return
+		}
+	}
+	if k.one(3) {
+		k.holdQueue(pick(k, testQueues))
+	}
+}
+
+func (k *machine) holdQueue(q string) {
+	times, err := k.b.holds(k.ctx, 0, q)
+	k.must(err)
+	k.logf("hold %s for the %d. time", q, times+1)
+	k.must(k.b.hold(k.ctx, 0, q, times+1))
+	k.again("hold")
+	k.past = append(k.past, pastCall{what: "hold", args: k.n.rec.args, reply: k.n.rec.reply})
+	if k.m.held[q] {
+		delete(k.m.held, q)
+	} else {
+		k.m.held[q] = true
+	}
+}

@@ -31,10 +31,11 @@ type model struct {
 	swept    map[string]int
 	loose    map[string]int // lists whose first so many were put there in any order
 	revoked  map[task.SessionID]map[task.Lease]bool
-	lazy     bool    // edges may be followed some time after the end that opens them
-	window   int     // how many nodes of a run may have started and not ended
-	later    []*mjob // released by this move, in order
-	grown    []*mrun // a map of which has got its children by this move
+	lazy     bool            // edges may be followed some time after the end that opens them
+	window   int             // how many nodes of a run may have started and not ended
+	later    []*mjob         // released by this move, in order
+	held     map[string]bool // queues that are paused
+	grown    []*mrun         // a map of which has got its children by this move
 }
 
 // mjob is a job.
@@ -111,7 +112,7 @@ func newModel(poison int, keepDead int64) *model {
 		poison: poison, keepDead: keepDead, jobs: map[task.ID]*mjob{}, lists: map[string][]*mjob{},
 		sessions: map[task.SessionID]*msession{}, runs: map[task.ID]*mrun{}, unique: map[string]*mjob{},
 		idem: map[string]*mjob{}, posted: map[string]int{}, swept: map[string]int{}, loose: map[string]int{},
-		revoked: map[task.SessionID]map[task.Lease]bool{}, window: 256,
+		revoked: map[task.SessionID]map[task.Lease]bool{}, window: 256, held: map[string]bool{},
 	}
 }
 
@@ -619,6 +620,8 @@ func (m *model) claim(s *msession, w wish, got []task.Job, more, drain bool) str
 			return fmt.Sprintf("was given %s as epoch %d, attempt %d, losses %d", j, got[i].Lease.Epoch, got[i].Attempt, got[i].Losses)
 		case j.run != nil && j.run.paused:
 			return fmt.Sprintf("was given %s of a paused run", j)
+		case m.held[j.queue]:
+			return fmt.Sprintf("was given %s of a paused queue", j)
 		case !s.can(j):
 			return fmt.Sprintf("was given %s, which it cannot run", j)
 		case j.lane == laneSuspect && (w.held > 0 || len(got) > 1):
@@ -662,7 +665,7 @@ func (m *model) fair(s *msession, w wish, taken map[*mjob]bool, got int, more, d
 		return fmt.Sprintf("is to drain, though it holds %d and was given %d", w.held, got)
 	}
 	for _, j := range m.order {
-		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) || j.run != nil && j.run.paused {
+		if j.state != task.Ready || j.gone || taken[j] || j.lane == laneSuspect || !s.can(j) || m.held[j.queue] || j.run != nil && j.run.paused {
 			continue
 		}
 		if r, ok := lowest[j.queue]; ok && w.rank(j.lane) > r {

@@ -20,7 +20,7 @@ func (s *scripts) all() []**script {
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
 		&s.chunk, &s.keep, &s.log,
 		&s.agenda, &s.arrange, &s.suspend, &s.drop, &s.fire,
-		&s.dead, &s.redrive, &s.remove, &s.repost,
+		&s.dead, &s.redrive, &s.remove, &s.repost, &s.hold,
 	}
 }
 
@@ -206,6 +206,9 @@ var mutants = []struct {
 	{"a redriven suspect stays one", []edit{{"redrive", "if sub(pend, -1) ~= 'x' then return pend end", "if true then return pend end"}}},
 	{"a dead letter is deleted that a run may need", []edit{{"lib/forget", "return state == 'a' or state == 'r'", "return false"}}},
 	{"a call is posted again twice", []edit{{"repost", "if known(new) then return { 'OK', 'N' .. new } end", ""}}},
+	{"a paused queue is claimed from", []edit{{"lib/pick", "if live[1] == PAUSED then return lanes end", ""}}},
+	{"a queue's pause is repeated after it goes on", []edit{{"hold", "if times >= tonumber(ARGV[2]) then return { 'OK', times } end", ""}}},
+	{"a queue that was paused stays so", []edit{{"hold", "call('SREM', T .. 'live:' .. ARGV[1], PAUSED)", ""}}},
 	{"a list is taken from anybody", []edit{{"spread", "if not own or sub(own, 1, 11) ~= ARGV[2] then return", "if not own then return"}}},
 }
 

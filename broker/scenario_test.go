@@ -206,6 +206,19 @@ func (s *scenario) cancel(ctx context.Context) error {
 		}
 		s.say("cancelled: %v", state)
 	}
+	for _, hold := range []func(context.Context, string) error{s.b.PauseQueue, s.b.ResumeQueue, s.b.PauseQueue} {
+		if err := hold(ctx, task.DefaultQueue); err != nil {
+			return err
+		}
+	}
+	got, err := s.w.claim(ctx, 1)
+	if err != nil {
+		return err
+	}
+	s.say("claimed of a paused queue: %d", len(got))
+	if err := s.b.ResumeQueue(ctx, task.DefaultQueue); err != nil {
+		return err
+	}
 	state, err := s.b.Pause(ctx, s.runs[0])
 	if err != nil {
 		return err

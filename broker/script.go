@@ -30,7 +30,7 @@ type scripts struct {
 	watch, read, resume, pause, spread, kids, nodes *script
 	chunk, keep, log                                *script
 	agenda, arrange, suspend, drop, fire            *script
-	dead, redrive, remove, repost                   *script
+	dead, redrive, remove, repost, hold             *script
 }
 
 // dialect is what a server understands.
@@ -74,7 +74,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		note: load("note"), block: load("block"), edges: load("edges"), watch: load("watch"), read: load("read"), resume: load("resume"), pause: load("pause"), spread: load("spread"), kids: load("kids"), nodes: load("nodes"),
 		chunk: load("chunk"), keep: load("keep"), log: load("log"),
 		agenda: load("agenda"), arrange: load("arrange"), suspend: load("suspend"), drop: load("drop"), fire: load("fire"),
-		dead: load("dead"), redrive: load("redrive"), remove: load("remove"), repost: load("repost"),
+		dead: load("dead"), redrive: load("redrive"), remove: load("remove"), repost: load("repost"), hold: load("hold"),
 	}
 	return s, first
 }

@@ -116,7 +116,9 @@ end
 
 -- Lists that are not empty get a bell: one that was lost is made up for.
 for _, queue in ipairs(call('SRANDMEMBER', T .. 'queues', 16)) do
-  for _, m in ipairs(pcall('SRANDMEMBER', T .. 'live:' .. queue, 16)) do ring(queue .. ':' .. m) end
+  local lists, paused = pcall('SRANDMEMBER', T .. 'live:' .. queue, 16), false
+  for _, m in ipairs(lists) do paused = paused or m == PAUSED end
+  for i = 1, paused and 0 or #lists do ring(queue .. ':' .. lists[i]) end
 end
 flushPushes()
 ringPushed(false)

@@ -21,6 +21,7 @@ local function candidates(queue, functions, listeners)
   local live = pcall('SMEMBERS', T .. 'live:' .. queue)
   if live.err then return lanes end
   if #live > 1 then table.sort(live) end
+  if live[1] == PAUSED then return lanes end
   for _, m in ipairs(live) do
     if can(sub(m, 1, -3), functions, listeners) then
       local lane = sub(m, -1)
