@@ -96,6 +96,7 @@ func TestTheDocumentedUserIsAllowedWhatBrokersDoAndNoMore(t *testing.T) {
 			if _, err := b.Workers(t.Context()); err != nil {
 				t.Errorf("Workers: %v", err)
 			}
+			administer(t, b)
 			run, err := b.Submit(t.Context(), task.Plan{Name: "seen", Nodes: []task.Node{{Call: task.Call{Functions: []string{"unserved"}}}}})
 			must(t, err)
 			if ns, err := b.RunNodes(t.Context(), run, 0, 1); err != nil || len(ns) != 1 {

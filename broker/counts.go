@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,33 +44,17 @@ func (b *Broker) Counts(ctx context.Context, queues ...string) (Counts, error) {
 // count returns the counts of queues, and how many jobs were ever posted to them.
 func (b *Broker) count(ctx context.Context, queues []string) (Counts, int, error) {
 	c, posted := Counts{}, 0
-	for _, pre := range b.prefixes {
-		var got map[string]string
-		err := b.retry(ctx, "counts", func() (err error) {
-			got, err = b.rdb.HGetAll(ctx, pre+"cnt").Result()
-			return err
-		})
+	for p := range b.prefixes {
+		raw, err := b.rawCounts(ctx, p)
 		if err != nil {
 			return nil, 0, err
 		}
-		for field, value := range got {
-			queue, letter, _ := strings.Cut(field, ":")
-			if len(queues) > 0 && !slices.Contains(queues, queue) {
+		for _, r := range raw {
+			if len(queues) > 0 && !slices.Contains(queues, r.queue) {
 				continue
 			}
-			n, err := strconv.Atoi(value)
-			if err != nil {
-				return nil, 0, fmt.Errorf("broker: counts: %w: %s of %q is %q", task.ErrDamaged, letter, queue, value)
-			}
-			switch state, ok := countLetters[letter]; {
-			case ok:
-				c[state] += n
-				c[task.Ready] -= n
-			case letter == "P":
-				posted += n
-				c[task.Ready] += n
-			default: // D, dead letters that were deleted
-				c[task.Ready] -= n
+			if c.add(r.letter, r.n); r.letter == "P" {
+				posted += r.n
 			}
 		}
 	}

@@ -465,6 +465,14 @@ var acts = map[string]func(*scene) error{
 	"dead":  func(s *scene) error { _, err := s.b.deadSome(s.ctx, DeadFilter{}, true, nil, 10); return err },
 	"hold":  func(s *scene) error { return s.b.hold(s.ctx, 0, "q", 1) },
 	"go on": func(s *scene) error { return s.b.hold(s.ctx, 0, "z", 2) },
+	"heads": func(s *scene) error { _, err := s.b.heads(s.ctx, 0, []string{"q", "z"}); return err },
+	"running": func(s *scene) error {
+		return s.b.eachRunning(s.ctx, 0, func(task.SessionID, Running) {})
+	},
+	"dismiss": func(s *scene) error {
+		_, err := s.b.ask(s.ctx, s.b.scripts.dismiss, 0, s.workers[0][:], dismissed)
+		return err
+	},
 	"redrive": func(s *scene) error {
 		_, err := s.b.redrive(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
 		return err

@@ -22,12 +22,12 @@ import (
 //	ACL SETUSER mlq on >SECRET ~mlq:NS:meta ~mlq:{NS:* resetchannels &mlq:{NS:* -@all
 //	  +info +time +select +ping +eval +evalsha +subscribe +unsubscribe +publish
 //	  +del +exists +get +set +pexpire +hdel +hexists +hget +hgetall +hincrby +hlen +hmget
-//	  +hscan +hset +hsetnx +llen +lpop +lpush +persist +rpop +rpush +sadd +scard +smembers +spop +xadd +xrange
+//	  +hscan +hset +hsetnx +llen +lpop +lpush +lrange +persist +rpop +rpush +sadd +scard +smembers +spop +xadd +xrange
 //	  +srandmember +srem +unlink +zadd +zcard +zrange +zrangebyscore +zrank +zrem
 //	  +zremrangebyscore +zscore
 //
 // A Redis Cluster needs +cluster|slots +spublish +ssubscribe +sunsubscribe as well,
-// and [Broker.Fsck] +scan +type +pttl +sscan +zscan +lrange.
+// and [Broker.Fsck] +scan +type +pttl +sscan +zscan.
 var ErrDenied = errors.New("broker: redis refuses this user; check its password, and that its ACL allows what the documentation of broker.ErrDenied lists")
 
 // ErrReadOnly is returned, with [task.ErrUnavailable], while Redis takes no

@@ -444,6 +444,17 @@ func (s *scenario) end(ctx context.Context) error {
 			s.say("node %d %s of %s: %v, %d attempts, after %v", n.Number, n.Name, n.Task, n.State, n.Attempts, n.Parents)
 		}
 	}
+	if _, err := s.b.Queues(ctx); err != nil {
+		return err
+	}
+	if _, err := s.b.WorkerRecords(ctx); err != nil {
+		return err
+	}
+	n, err := s.b.Shutdown(ctx, s.w.id.String())
+	if err != nil {
+		return err
+	}
+	s.say("asked to end: %d", n)
 	if _, err := s.b.Beat(ctx, s.w.id); err != nil {
 		return err
 	}

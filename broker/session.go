@@ -26,6 +26,7 @@ type session struct {
 	listeners int
 	group     string
 	ttl       int64 // ms
+	signal    func(task.Signal)
 
 	mu    sync.Mutex
 	said  time.Time // when the broker was last told what the session can do
@@ -52,6 +53,7 @@ func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signa
 	}
 	name := randomName()
 	id := task.SessionID([]byte(name))
+	s.signal = signal
 	for p := range b.prefixes {
 		if err := b.hello(ctx, p, id, s); err != nil {
 			return task.SessionID{}, err
@@ -60,6 +62,8 @@ func (b *Broker) Join(ctx context.Context, w task.Worker, signal func(task.Signa
 	b.sessions.Store(id, s)
 	b.inbox.listen(name, func(p int, payload string) {
 		switch {
+		case payload == "Q":
+			signal(task.Signal{Kind: task.SignalShutdown})
 		case payload == "B":
 			signal(task.Signal{Kind: task.SignalBell, Partition: p})
 		case len(payload) == 1+attemptLen && payload[0] == 'C':
@@ -151,7 +155,8 @@ func (b *Broker) session(id task.SessionID) (*session, error) {
 }
 
 // Beat extends a session's lease, and returns its attempts that were cancelled
-// lately. It returns [task.ErrGone] if the session was lost. Now and then it also
+// lately; a session that was asked to end is signalled to. It returns [task.ErrGone] if the
+// session was lost. Now and then it also
 // says again what the session can do.
 func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.Lease, err error) {
 	s, err := b.session(id)
@@ -171,7 +176,11 @@ func (b *Broker) Beat(ctx context.Context, id task.SessionID) (revoked []task.Le
 		mu.Lock()
 		defer mu.Unlock()
 		for as := a.str(0); len(as) >= attemptLen; as = as[attemptLen:] {
-			revoked = append(revoked, attemptOf(id, as))
+			if as[:attemptLen] != dismissed {
+				revoked = append(revoked, attemptOf(id, as))
+			} else if s.signal != nil {
+				s.signal(task.Signal{Kind: task.SignalShutdown})
+			}
 		}
 		return err
 	})

@@ -184,3 +184,42 @@ func TestAWorkerStoppedAtAnyTimeLeavesEachJobReadyOrDone(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerThatIsAskedToEndDrainsAndEndsWell(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		hold := task.Define("hold", func(task.Context, int) (int, error) { time.Sleep(20 * time.Second); return 0, nil })
+		w, err := NewWorker(f, Config{Slots: 1, NoTick: true}, hold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := f.post(t, hold.Call(0))
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(t.Context()) }()
+		synctest.Wait()
+		next := f.post(t, hold.Call(0))
+		begun := time.Now()
+		for range 2 { // it is asked with each beat
+			f.ask(task.Signal{Kind: task.SignalShutdown})
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v, want nil after a clean drain", err)
+		}
+		if took := time.Since(begun); took < 19*time.Second || took > 21*time.Second {
+			t.Errorf("drained after %v, want 20s", took)
+		}
+		if got, want := [2]task.State{f.job(id).state, f.job(next).state}, [2]task.State{task.Succeeded, task.Ready}; got != want {
+			t.Errorf("the jobs are %v, want %v", got, want)
+		}
+	})
+}
+
+// ask signals to all sessions.
+func (f *fake) ask(sig task.Signal) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sessions {
+		s.signal(sig)
+	}
+}

@@ -94,6 +94,11 @@ func (w *Worker) signal(s *session, sig task.Signal) {
 		w.pool.bell(s, sig.Partition)
 	case task.SignalRevoked:
 		w.revoke(s, []task.Lease{sig.Lease})
+	case task.SignalShutdown:
+		if w.dismissed.CompareAndSwap(false, true) {
+			w.log.Info("an operator has asked this worker to shut down")
+		}
+		w.end()
 	}
 }
 

@@ -29,6 +29,7 @@ type Worker struct {
 	begun     time.Time
 	end       context.CancelFunc // ends the working, and lets it drain
 	closed    atomic.Bool        // the broker was closed
+	dismissed atomic.Bool        // an operator has asked it to end
 	base      context.Context    // of every attempt; does not end
 	pool      *pool
 	runners   *runners
@@ -106,11 +107,12 @@ func (w *Worker) Abandoned() int { return int(w.abandoned.Load()) }
 // process. It grows, and does not fall.
 func (w *Worker) LogLinesLost() int { return int(w.scribe.lost.Load()) }
 
-// Run joins the broker and works until ctx ends; then it drains: it claims
+// Run joins the broker and works until ctx ends, or an operator asks the worker to end, by
+// the broker's Shutdown; then it drains: it claims
 // nothing more, lets the attempts end for Config.Grace, ends the contexts of
 // those left with [task.ErrShutdown], hands their jobs back, and leaves.
 //
-// It returns nil after a clean drain, else how many attempts it had to leave
+// It returns nil after a clean drain, whoever has asked for it, else how many attempts it had to leave
 // behind or could not report. It returns at once with the broker's error if the
 // broker refuses the worker; one that cannot be reached is waited for. If the broker
 // is closed before Run has returned, nothing can be reported any more: Run ends the

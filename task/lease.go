@@ -94,6 +94,9 @@ type SignalKind uint8
 const (
 	SignalBell    SignalKind = 'B' // there is a job that the session could have
 	SignalRevoked SignalKind = 'C' // the session's attempt was cancelled
+	// SignalShutdown asks the worker to drain and to end. It comes again with each beat, so
+	// that it is not lost.
+	SignalShutdown SignalKind = 'Q'
 )
 
 // Ticked says what a tick of the broker's clock has moved.
