@@ -165,6 +165,12 @@ func TestTheDocumentedUserMayCheckTheStore(t *testing.T) {
 	if _, err := b.Fsck(t.Context(), FsckConfig{}); err != nil {
 		t.Errorf("Fsck: %v", err)
 	}
+	if _, err := b.Jobs(t.Context(), JobQuery{State: task.Succeeded}); err != nil {
+		t.Errorf("Jobs: %v", err)
+	}
+	if n, err := b.Clear(t.Context(), ClearConfig{Force: true}); err != nil || n == 0 {
+		t.Errorf("Clear: %d, %v", n, err)
+	}
 	unused(t, calls(t, s), more)
 }
 

@@ -294,6 +294,11 @@ func (s *scene) watch(ids ...task.ID) error {
 	return err
 }
 
+func (s *scene) list(state task.State) error {
+	_, err := s.b.Jobs(s.ctx, JobQuery{State: state})
+	return err
+}
+
 func (s *scene) edge(l task.Lease, edge []byte) error {
 	_, err := s.b.setEdge(s.ctx, l, edge, 0)
 	return err
@@ -473,6 +478,8 @@ var acts = map[string]func(*scene) error{
 		_, err := s.b.ask(s.ctx, s.b.scripts.dismiss, 0, s.workers[0][:], dismissed)
 		return err
 	},
+	"jobs":    func(s *scene) error { return s.list(task.Ready) },
+	"records": func(s *scene) error { return s.list(task.Succeeded) },
 	"redrive": func(s *scene) error {
 		_, err := s.b.redrive(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
 		return err

@@ -150,14 +150,11 @@ func (s *stored) readEvents(ctx context.Context) error {
 
 // readKeys finds the keys of the partition. On a cluster its master has them all.
 func (s *stored) readKeys(ctx context.Context) error {
-	if c, ok := s.b.rdb.(*redis.ClusterClient); ok {
-		m, err := c.MasterForKey(ctx, s.prefix)
-		if err != nil {
-			return err
-		}
-		return s.readKeysOf(ctx, m)
+	c, err := s.b.server(ctx, s.p)
+	if err != nil {
+		return err
 	}
-	return s.readKeysOf(ctx, s.b.rdb)
+	return s.readKeysOf(ctx, c)
 }
 
 // scanKeys is about how many keys one step of readKeys looks at.

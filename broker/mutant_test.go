@@ -20,7 +20,7 @@ func (s *scripts) all() []**script {
 		&s.note, &s.block, &s.edges, &s.watch, &s.read, &s.resume, &s.pause, &s.spread, &s.kids, &s.nodes,
 		&s.chunk, &s.keep, &s.log,
 		&s.agenda, &s.arrange, &s.suspend, &s.drop, &s.fire,
-		&s.dead, &s.redrive, &s.remove, &s.repost, &s.hold, &s.heads, &s.running, &s.dismiss,
+		&s.dead, &s.redrive, &s.remove, &s.repost, &s.hold, &s.heads, &s.running, &s.dismiss, &s.jobs, &s.records,
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 //	  +zremrangebyscore +zscore
 //
 // A Redis Cluster needs +cluster|slots +spublish +ssubscribe +sunsubscribe as well,
-// and [Broker.Fsck] +scan +type +pttl +sscan +zscan.
+// and [Broker.Fsck], [Broker.Jobs] and [Broker.Clear] +scan +type +pttl +sscan +zscan +unlink.
 var ErrDenied = errors.New("broker: redis refuses this user; check its password, and that its ACL allows what the documentation of broker.ErrDenied lists")
 
 // ErrReadOnly is returned, with [task.ErrUnavailable], while Redis takes no

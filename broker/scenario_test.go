@@ -444,6 +444,13 @@ func (s *scenario) end(ctx context.Context) error {
 			s.say("node %d %s of %s: %v, %d attempts, after %v", n.Number, n.Name, n.Task, n.State, n.Attempts, n.Parents)
 		}
 	}
+	for _, state := range []task.State{task.Ready, task.Cancelled} {
+		page, err := s.b.Jobs(ctx, JobQuery{State: state, Limit: MaxPage})
+		if err != nil {
+			return err
+		}
+		s.say("%v are %d", state, len(page.Records))
+	}
 	if _, err := s.b.Queues(ctx); err != nil {
 		return err
 	}

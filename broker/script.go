@@ -31,7 +31,7 @@ type scripts struct {
 	chunk, keep, log                                *script
 	agenda, arrange, suspend, drop, fire            *script
 	dead, redrive, remove, repost, hold             *script
-	heads, running, dismiss                         *script
+	heads, running, dismiss, jobs, records          *script
 }
 
 // dialect is what a server understands.
@@ -76,7 +76,7 @@ func loadScripts(d dialect, now string) (*scripts, error) {
 		chunk: load("chunk"), keep: load("keep"), log: load("log"),
 		agenda: load("agenda"), arrange: load("arrange"), suspend: load("suspend"), drop: load("drop"), fire: load("fire"),
 		dead: load("dead"), redrive: load("redrive"), remove: load("remove"), repost: load("repost"), hold: load("hold"),
-		heads: load("heads"), running: load("running"), dismiss: load("dismiss"),
+		heads: load("heads"), running: load("running"), dismiss: load("dismiss"), jobs: load("jobs"), records: load("records"),
 	}
 	return s, first
 }
