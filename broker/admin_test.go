@@ -19,6 +19,8 @@ func administer(t *testing.T, b *Broker) {
 	must(t, err)
 	_, err = b.WorkerRecords(ctx)
 	must(t, err)
+	_, err = b.Throughput(ctx, "admin")
+	must(t, err)
 	_, err = b.DeadLetters(ctx, DeadQuery{})
 	must(t, err)
 	must(t, b.PauseQueue(ctx, "admin"))

@@ -169,7 +169,7 @@ func TestScriptBytes(t *testing.T) {
 		total += n
 		largest = max(largest, n)
 	}
-	within(t, "KiB of scripts", float64(total)/1024, 226)
+	within(t, "KiB of scripts", float64(total)/1024, 236)
 	within(t, "KiB of the largest script", float64(largest)/1024, 50)
 }
 

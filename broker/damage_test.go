@@ -106,6 +106,7 @@ func newScene(t *testing.T) *scene {
 	must(s.schedule())
 	must(s.fire(1))
 	must(s.b.hold(s.ctx, 0, "z", 1))
+	must(s.rdb.HSet(s.ctx, s.b.prefixes[0]+"rate:q", "last", "0 0 0 0", "m1", "60 1 2 3 4", "h1", "1 1 2 3 4").Err())
 	s.held, s.node, s.dead = others[3:], nodes[2], others[1].ID
 	must(s.save())
 	d, err := s.dump(s.ctx)
@@ -501,7 +502,7 @@ var acts = map[string]func(*scene) error{
 
 // unseen are damages that leave a sound state, or one that mends itself.
 var unseen = map[string][]string{
-	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "saved", "hooks", "waits", "res:"},
+	"missing": {"last", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "notes", "saved", "hooks", "waits", "res:", "rate:"},
 	"empty":   {"blob:", "log:", "logs", "events:", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist"},
 	"cut":     {"blob:", "log:", "logs", "tick", "scan", "lease", "alone", "rest:", "idle:", "groups:", "revoked:", "post:", "hist", "last", "events:", "saved"},
 }

@@ -72,7 +72,7 @@ var keyKinds = map[string]keyKind{
 
 	"pend:": {"list", never}, "live:": {"set", never}, "idle:": {"set", always}, "groups:": {"zset", always},
 	"revoked:": {"set", always}, "post:": {"string", always}, "rest:": {"string", always},
-	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "events:": {"stream", depends}, "idem:": {"string", depends},
+	"res:": {"hash", depends}, "run:": {"hash", depends}, "line:": {"list", never}, "events:": {"stream", depends}, "rate:": {"hash", never}, "idem:": {"string", depends},
 	"data:": {"hash", depends}, "blob:": {"hash", depends}, "log:": {"hash", depends},
 }
 
@@ -107,7 +107,7 @@ func (s *stored) read(ctx context.Context) error {
 	}
 	for _, order := range [][]string{
 		{"jobs"},
-		{"own", "unique", "hooks", "notes", "saved", "logs", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "held", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:"},
+		{"own", "unique", "hooks", "notes", "saved", "logs", "hist", "waits", "last", "workers", "cnt", "sess", "delayed", "dead", "staged", "queues", "held", "cont", "cron", "fired", "cronv", "live:", "run:", "line:", "idem:", "data:", "rate:"},
 		{"pend:", "res:"},
 	} {
 		var walks []*walk
@@ -269,6 +269,8 @@ func (s *stored) walk(kind, rest, peek string) *walk {
 		w.ask, w.take = look(1), func(items []any) { s.takeSaved(items) }
 	case kind == "run:":
 		w.ask, w.take = scan("HSCAN"), func(items []any) { s.takeRun(rest, items) }
+	case kind == "rate:":
+		w.ask, w.take = scan("HSCAN"), func(items []any) { s.takeRates(rest, items) }
 	case kind == "idem:":
 		w.ask, w.take = func(string) []any { return []any{"GET", key} }, func(items []any) { s.takeIdem(rest, items) }
 	case kind == "data:":

@@ -1,7 +1,7 @@
 -- tick.lua: what time brings. scheduled -> ready when due; running -> ready (or
 -- failed, as poison) when the session was lost; continuations of large runs;
 -- dead letters that outlived their retention go.
--- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle requeue due guard forget
+-- include: base bytes now head fields count send bell ring push tell ends finish halt run exits stop line follow revive phases settle requeue due guard forget rate
 -- maps: kin mint brood reopen
 -- flags: allow-oom
 --
@@ -31,6 +31,8 @@ if ARGV[1] ~= '1' then
   if ago and ago >= 0 and ago < tonumber(ARGV[2]) then return { 'LATER' } end
 end
 call('SET', T .. 'tick', time)
+local before = floor((tonumber(last) or time) / 60000)
+if before ~= floor(time / 60000) then rate(before) end
 local n = { woken = 0, sessions = 0, lost = 0, poisoned = 0, released = 0, swept = 0 }
 local more = false
 
