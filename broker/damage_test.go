@@ -295,11 +295,6 @@ func (s *scene) watch(ids ...task.ID) error {
 	return err
 }
 
-func (s *scene) list(state task.State) error {
-	_, err := s.b.Jobs(s.ctx, JobQuery{State: state})
-	return err
-}
-
 func (s *scene) edge(l task.Lease, edge []byte) error {
 	_, err := s.b.setEdge(s.ctx, l, edge, 0)
 	return err
@@ -479,8 +474,15 @@ var acts = map[string]func(*scene) error{
 		_, err := s.b.ask(s.ctx, s.b.scripts.dismiss, 0, s.workers[0][:], dismissed)
 		return err
 	},
-	"jobs":    func(s *scene) error { return s.list(task.Ready) },
-	"records": func(s *scene) error { return s.list(task.Succeeded) },
+	"jobs": func(s *scene) error {
+		_, err := (&search{b: s.b, letter: "r"}).liveStep(s.ctx)
+		return err
+	},
+	"records": func(s *scene) error {
+		l := &search{b: s.b, letter: "S", at: scanPlace{buckets: []string{s.held[0].ID.Bucket()}}}
+		_, err := l.endedStep(s.ctx)
+		return err
+	},
 	"redrive": func(s *scene) error {
 		_, err := s.b.redrive(s.ctx, 0, []deadLetter{{deadPlace{id: s.dead}, epochBytes(0)}})
 		return err

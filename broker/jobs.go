@@ -27,6 +27,7 @@ type JobQuery struct {
 const (
 	scanJobs  = 20  // about how many jobs one step looks at: it reads their payloads
 	scanSteps = 100 // of one call
+	scanNames = 100 // about how many keys one step looks at; the cursor has the buckets it finds
 )
 
 // liveLetters are the states of jobs.lua, and endedLetters those of records.lua.
@@ -140,7 +141,7 @@ func (s *search) scan(ctx context.Context) error {
 	var names []string
 	next := uint64(0)
 	err = s.b.retry(ctx, "scan", func() (err error) {
-		names, next, err = c.Scan(ctx, s.at.keys, globEscape(prefix)+"*", scanJobs).Result()
+		names, next, err = c.Scan(ctx, s.at.keys, globEscape(prefix)+"*", scanNames).Result()
 		return err
 	})
 	if err != nil {
