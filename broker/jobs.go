@@ -217,7 +217,7 @@ func scanPlaceOf(c Cursor, partitions int) (s scanPlace, err error) {
 	}
 	parts := strings.Split(string(c), ".")
 	bad := fmt.Errorf("%w: broker: %.60q is no cursor of jobs; take Next of the page before, or none", task.ErrInvalid, c)
-	if len(parts) != 4 || len(parts[2]) < 2 || !strings.Contains("+-", parts[2][:1]) {
+	if len(parts) != 4 || len(parts[2]) < 2 || parts[2][0] != '+' && parts[2][0] != '-' {
 		return s, bad
 	}
 	var errs [4]error
