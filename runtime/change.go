@@ -114,13 +114,19 @@ func (r *registry) remove(name string) error {
 	if hs == nil {
 		return fmt.Errorf("%w: %w", task.ErrInvalid, r.unknown(name))
 	}
+	h := hs[0]
+	if h.Name() != name {
+		return fmt.Errorf("%w: runtime: %q is an alias of task %q; remove that", task.ErrInvalid, name, h.Name())
+	}
 	if r.removed == nil {
 		r.removed = map[string]bool{}
 	}
-	delete(r.named, name)
-	r.removed[name] = true
-	r.removed[""] = r.removed[""] || hs[0].Listens()
-	r.names = slices.DeleteFunc(r.names, func(o string) bool { return o == name })
+	for _, n := range append([]string{name}, h.Aliases()...) {
+		delete(r.named, n)
+		r.removed[n] = true
+		r.names = slices.DeleteFunc(r.names, func(o string) bool { return o == n })
+	}
+	r.removed[""] = r.removed[""] || h.Listens()
 	r.listeners = slices.DeleteFunc(r.listeners, func(o task.Handler) bool { return o.Name() == name })
 	return nil
 }

@@ -140,6 +140,15 @@ func TestWrongChangesChangeNothing(t *testing.T) {
 	if !errors.Is(err, task.ErrInvalid) || !strings.Contains(err.Error(), `"alpha" is given twice`) || !strings.Contains(err.Error(), "handler 2") {
 		t.Errorf("Add: %v", err)
 	}
+	if err := w.Add(t.Context(), named("new", task.Aliases("old"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Remove(t.Context(), "old"); !errors.Is(err, task.ErrInvalid) || !strings.Contains(err.Error(), `alias of task "new"`) {
+		t.Errorf("Remove of an alias: %v", err)
+	}
+	if err := w.Remove(t.Context(), "new"); err != nil || len(w.functions.Load().names) != 1 {
+		t.Errorf("Remove of a task with an alias: %v leaves %q", err, w.functions.Load().names)
+	}
 	err = w.Remove(t.Context(), "alpha", "alfa")
 	if !errors.Is(err, task.ErrInvalid) || !strings.Contains(err.Error(), `no task "alfa"`) {
 		t.Errorf("Remove: %v", err)

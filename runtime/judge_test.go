@@ -145,7 +145,7 @@ func TestAJobThatIsLateIsSkippedAndNotRun(t *testing.T) {
 		})
 		id := f.post(t, h.Call(0))
 		f.mu.Lock()
-		f.jobs[id].Fault = task.ErrLate
+		f.jobs[id].Fault = &task.Ruling{Verdict: task.SkipJob, Err: task.ErrLate}
 		f.mu.Unlock()
 		w := start(t, f, Config{}, h)
 		s := f.wait(t, id)

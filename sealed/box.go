@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/gomlq/mlq/task"
 )
@@ -51,7 +52,7 @@ func (b *box) seal(d task.Data, bind string, number int, steady bool) task.Data 
 	k := &b.keys[number]
 	plain := append([]byte{byte(d.Codec)}, body...)
 	out := append([]byte{format, flags, byte(len(k.id))}, k.id...)
-	aad := append(out[:len(out):len(out)], bind...)
+	aad := append(slices.Clone(out), bind...)
 	nonce := make([]byte, nonceLen)
 	if steady {
 		mac := hmac.New(sha256.New, k.nonce)
@@ -95,7 +96,7 @@ func (b *box) open(d task.Data, bind string) (task.Data, error) {
 	if k == nil {
 		return d, &KeyError{string(head[headLen:])}
 	}
-	plain, err := k.aead.Open(nil, rest[:nonceLen], rest[nonceLen:], append(head[:len(head):len(head)], bind...))
+	plain, err := k.aead.Open(nil, rest[:nonceLen], rest[nonceLen:], append(slices.Clone(head), bind...))
 	if err != nil {
 		return d, fmt.Errorf("sealed: %w: the data were changed, or belong to another job, or key %q has another secret", task.ErrDamaged, k.id)
 	}

@@ -51,7 +51,7 @@ func decodeJSON(text []byte, into any) error {
 	d.UseNumber()
 	err := d.Decode(into)
 	if err == nil {
-		if _, rest := d.Token(); rest != io.EOF { //nolint:errorlint // it is io.EOF itself
+		if _, rest := d.Token(); rest != io.EOF {
 			err = fmt.Errorf("there is more after the value, at byte %d", d.InputOffset())
 		}
 	}

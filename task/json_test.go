@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -19,9 +20,8 @@ func ExampleMessage() {
 		panic(err)
 	}
 	c := task.Message(payload, []string{"render", "send"}, task.Queue("mail"))
-	if err := c.Err(); err != nil {
-		panic(err)
-	}
+	fmt.Println(c.Functions, c.Err())
+	// Output: [render send] <nil>
 }
 
 func TestJSONReachesATypedInputAsItWas(t *testing.T) {

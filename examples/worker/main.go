@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	secret := make([]byte, sealed.SecretLen) // from a vault, in earnest
 	if _, err := rand.Read(secret); err != nil {
 		return err

@@ -8,7 +8,10 @@ local function forget(id, v)
   end
   call('HDEL', T .. 'jobs', id)
   call('HDEL', T .. 'hist', id)
-X, T .. 'dead', id)
+  call('HDEL', T .. 'notes', id)
+  call('HDEL', T .. 'saved', id)
+  if call('HDEL', T .. 'logs', id) == 1 then call('UNLINK', T .. 'log:' .. id) end
+  call('ZREM', T .. 'dead', id)
 end
 
 -- needed(id): a run that goes on may ask for its node.
