@@ -42,6 +42,7 @@ func TestLostSessionEndsItsAttemptsAndTheWorkerJoinsAnew(t *testing.T) {
 				t.Errorf("got %v with %d outcomes, want succeeded with 1", s.State, len(f.job(id).outcomes))
 			}
 		}
+		synctest.Wait() // the attempts that were told may end after those that followed them
 		for _, cause := range causes.all() {
 			if !errors.Is(cause, task.ErrLeaseLost) {
 				t.Errorf("cause: got %v, want %v", cause, task.ErrLeaseLost)

@@ -11,14 +11,14 @@
 //
 // # What is sealed
 //
-// Payloads, results, the lists that maps run over, and their elements: by AES-256-GCM,
-// under a key that is derived from the secret. A payload is bound to its functions, a
-// result to its job, an element to its place in its map: put anywhere else in the
-// store, it cannot be opened.
+// Payloads, results, checkpoints, the lists that maps run over, and their elements: by
+// AES-256-GCM, under a key that is derived from the secret. A payload is bound to its
+// functions, a result and a checkpoint to their job, an element to its place in its map: put
+// anywhere else in the store, it cannot be opened.
 //
 // What the broker decides by stays readable: names, options, headers, keys (a
-// [task.UniqueKey]), states, sizes; so do notes, short results and the messages of
-// failures, and a result that is a bool, which may be a condition. Data in plain is
+// [task.UniqueKey]), states, sizes; so do notes, short results, the messages of
+// failures, what jobs log, data of [task.Store], the calls of schedules, and a result that is a bool, which may be a condition. Data in plain is
 // still read, so that a queue can be moved over while it runs, unless Config.Strict is
 // set. Compressed data tell by their size something of how they repeat themselves: do
 // not compress where others choose a part of a payload and see its size.

@@ -54,6 +54,7 @@ func Wrap(b Broker, c Config) (*Queue, error) {
 func ofCall(functions []string) string { return "payload\x00" + strings.Join(functions, "+") }
 func ofList(functions []string) string { return "list\x00" + strings.Join(functions, "+") }
 func ofJob(id task.ID) string          { return "result\x00" + string(id[:]) }
+func ofSaved(id task.ID) string        { return "checkpoint\x00" + string(id[:]) }
 func ofElement(m task.ID, i int) string {
 	return fmt.Sprintf("element\x00%s%d", m[:], i)
 }
@@ -96,7 +97,10 @@ func (q *Queue) Post(ctx context.Context, calls []task.Call) ([]task.ID, error) 
 
 // Submit implements [task.Port].
 func (q *Queue) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
-	p.Nodes = slices.Clone(p.Nodes)
+	p.Nodes, p.OnExit = slices.Clone(p.Nodes), slices.Clone(p.OnExit)
+	for i := range p.OnExit {
+		p.OnExit[i] = q.call(p.OnExit[i], 0)
+	}
 	for i := range p.Nodes {
 		n := &p.Nodes[i]
 		n.Call = q.call(n.Call, 0)
@@ -177,6 +181,7 @@ func (q *Queue) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 		if !isBool(o.Result) {
 			o.Result = q.box.seal(o.Result, ofJob(o.Lease.ID), 0, false)
 		}
+		o.Note = q.note(o.Lease.ID, o.Note)
 		o.Then = slices.Clone(o.Then)
 		for k := range o.Then {
 			o.Then[k] = q.call(o.Then[k], 0)
@@ -190,6 +195,30 @@ func (q *Queue) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 		}
 	}
 	return got, err
+}
+
+// note returns n with its checkpoint sealed.
+func (q *Queue) note(id task.ID, n task.Note) task.Note {
+	if n.Checkpoint != nil {
+		d := q.box.seal(*n.Checkpoint, ofSaved(id), 0, false)
+		n.Checkpoint = &d
+	}
+	return n
+}
+
+// Note seals a checkpoint, and nothing else that an attempt says of itself.
+func (q *Queue) Note(ctx context.Context, l task.Lease, n task.Note) error {
+	return q.Broker.Note(ctx, l, q.note(l.ID, n))
+}
+
+// Checkpoint opens the latest checkpoint of a job.
+func (q *Queue) Checkpoint(ctx context.Context, id task.ID) (task.Data, bool, error) {
+	d, ok, err := q.Broker.Checkpoint(ctx, id)
+	if err != nil || !ok {
+		return d, ok, err
+	}
+	d, err = q.box.open(d, ofSaved(id))
+	return d, ok, q.ruled(err)
 }
 
 // job opens what j carries.

@@ -50,7 +50,17 @@ func (s *spy) Submit(ctx context.Context, p task.Plan) (task.RunID, error) {
 			s.look("a list", m.Over)
 		}
 	}
+	for i := range p.OnExit {
+		s.look("an exit job's payload", p.OnExit[i].Payload.Bytes)
+	}
 	return s.Broker.Submit(ctx, p)
+}
+
+func (s *spy) Note(ctx context.Context, l task.Lease, n task.Note) error {
+	if n.Checkpoint != nil {
+		s.look("a checkpoint", n.Checkpoint.Bytes)
+	}
+	return s.Broker.Note(ctx, l, n)
 }
 
 func (s *spy) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
@@ -84,6 +94,13 @@ var (
 		b, err := in.B.Get(ctx)
 		return a + b, err
 	})
+	saves = task.Define("saves", func(ctx task.Context, _ int) (string, error) {
+		at, ok, err := task.LastCheckpoint[string](ctx)
+		if err != nil || ok {
+			return at, err
+		}
+		return "", errors.Join(task.Checkpoint(ctx, marker), task.RetryAfter(errors.New("not yet"), 1))
+	})
 	yes    = task.Define("yes", func(task.Context, string) (bool, error) { return true, nil })
 	nested = task.Define("nested", func(ctx task.Context, s string) (string, error) { return shout.Do(ctx, s+marker) })
 	zipped = task.Define("zipped", func(_ task.Context, p task.Pair[string, string]) (string, error) { return p.First + p.Second, nil })
@@ -91,7 +108,7 @@ var (
 
 type pair struct{ A, B task.Ref[string] }
 
-var all = []task.Handler{shout, length, words, total, both, yes, nested, zipped}
+var all = []task.Handler{shout, length, words, total, both, yes, nested, saves, zipped}
 
 func key(n byte) sealed.Key {
 	return sealed.Key{ID: fmt.Sprint("k", n), Secret: bytes.Repeat([]byte{n}, sealed.SecretLen)}
@@ -160,6 +177,9 @@ func TestNothingIsStoredInPlain(t *testing.T) {
 	if err = errors.Join(err, r.Payload.Decode(&in), r.Result.Decode(&out)); in != marker || out != marker+"!" || err != nil {
 		t.Errorf("Record: got %q, %q, %v", in, out, err)
 	}
+	if got, err := saves.Do(q, 1); got != marker || err != nil {
+		t.Errorf("a job that goes on from its checkpoint: got %q, %v", got, err)
+	}
 	testGraph(q, t)
 	if len(b.seen) > 0 || b.sent < 40 {
 		t.Errorf("of %d pieces of data these could be read: %q", b.sent, b.seen)
@@ -181,6 +201,7 @@ func testGraph(q context.Context, t *testing.T) {
 	zip := graph.Map(g, zipped, task.Zip(list, louder))
 	cond := graph.Add(g, yes, marker)
 	chosen := graph.Add(g, shout, "yes", graph.When(cond))
+	graph.OnExit(g, shout, marker)
 	run, err := g.Submit(q)
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +219,16 @@ func testGraph(q context.Context, t *testing.T) {
 	lengths, err := task.Get(q, run, carried)
 	if fmt.Sprint(lengths) != "[10 0]" || err != nil {
 		t.Errorf("a list that is carried along: got %v, %v, want [10 0]", lengths, err)
+	}
+	if err := run.Wait(q); err != nil {
+		t.Error(err)
+	}
+	rec, err := run.Record(q)
+	if err != nil || len(rec.Exits) != 1 {
+		t.Fatalf("the exit jobs are %v, %v", rec.Exits, err)
+	}
+	if got, err := task.At[string](q, rec.Exits[0]).Wait(q); got != marker+"!" || err != nil {
+		t.Errorf("the exit job: got %q, %v", got, err)
 	}
 	pairs, err := task.Get(q, run, zip)
 	if len(pairs) != 20 || err != nil || pairs[0] != marker+"0"+marker+"0!" {
