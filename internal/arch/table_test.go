@@ -69,6 +69,7 @@ var rows = []row{
 		},
 		why: "benchmarks wire, on private redis-servers",
 	},
+	{dir: "internal/heritage", of: []string{}, outside: only(), why: "it is tests alone"},
 	{
 		dir: "internal/brokertest", of: []string{"task", "internal/redistest"},
 		why: "the conformance suite must fit any broker, so it knows none",
