@@ -13,7 +13,7 @@ TOOL := go tool -modfile=tools/go.mod
 RACE  = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # Tests that are skipped under it, since it is of no use to them and costs them much.
-RACELESS := ^Test(Model|Mutants|AllocationsPerPost)
+RACELESS := ^Test(Model|Mutants|AllocationsPerPost|ALostReply)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

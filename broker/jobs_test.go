@@ -36,7 +36,7 @@ func jobStory(t *testing.T, b *Broker) {
 	var cs []task.Call
 	for i := range 200 {
 		c := fCall(fmt.Sprint(i))
-		c.Spec.Retention = []time.Duration{time.Minute, time.Hour, 0}[i%3]
+		c.Spec.Retention = []time.Duration{24 * time.Hour, time.Hour, 0}[i%3]
 		cs = append(cs, c)
 	}
 	post(t, b, cs...)

@@ -93,9 +93,16 @@ func (ps *plays) play(t *testing.T, server *redistest.Server, partitions int, f 
 		t.Errorf("with %v: %v", f, err)
 		return "", nil
 	}
-	direct := open(t, server.URL(), cfg)
+	direct, err := Open(ctx, server.URL(), cfg)
+	if err != nil {
+		t.Errorf("with %v: Open to read the outcome: %v", f, err)
+		return "", nil
+	}
 	if story, err = s.tell(ctx, direct); err != nil {
 		t.Errorf("with %v: read the outcome: %v", f, err)
+	}
+	if err := direct.Close(); err != nil { // there are thousands of plays
+		t.Errorf("with %v: Close: %v", f, err)
 	}
 	return story, commands
 }
@@ -149,13 +156,17 @@ func TestALostReplyChangesNothing(t *testing.T) {
 			}
 			t.Logf("pairs: -lostreply.seed=%d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
+			if raceDetector { // some will do: make test plays all of them without
+				r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+				all = all[:min(len(all), 100)]
+			}
 			for range *faultPairs {
 				n := r.IntN(len(commands))
 				next := min(n+1+r.IntN(5), len(commands)-1)
 				all = append(all, fault{commands[n]: faults[r.IntN(4)], commands[next]: faults[r.IntN(4)]})
 			}
 			t.Run("Faults", func(t *testing.T) { ps.playAll(t, server, partitions, all, want) })
-			if partitions == 1 {
+			if partitions == 1 && !raceDetector {
 				ps.covered(t)
 			}
 		})

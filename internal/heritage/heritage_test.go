@@ -56,7 +56,7 @@ func rigAt(t *testing.T, url, namespace string) *rig {
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // work starts a worker that ends with the test, and before if it is stopped.
-func (r *rig) work(c runtime.Config, hs ...task.Handler) (w *runtime.Worker, done <-chan error) {
+func (r *rig) work(c runtime.Config, hs ...task.Handler) (*runtime.Worker, <-chan error) {
 	r.Helper()
 	c.Logger = quiet()
 	w, err := runtime.NewWorker(r.b, c, hs...)
