@@ -31,13 +31,13 @@ redis:
 test: ## Run all tests, with the race detector where there is a C compiler (PKG, TIMEOUT)
 	@$(if $(RACE),,echo "make test: no C compiler found, so the race detector is off")
 	go test $(RACE) -timeout $(TIMEOUT) $(PKG)
-	$(if $(RACE),$(if $(filter ./... ./broker,$(PKG)),go test -timeout $(TIMEOUT) -run '$(RACELESS)' ./broker))
+	$(if $(RACE),$(if $(filter ./... ./broker,$(PKG)),go test -timeout $(TIMEOUT) -run '$(RACELESS)' ./broker -rapid.checks=50))
 
 race: ## Run all tests again in detail: uncached, in random order, every name printed (PKG, TIMEOUT)
 	go test -race -count=1 -shuffle=on -v -timeout $(TIMEOUT) $(PKG)
 
 model: ## Run the broker against its model for long (CHECKS=10000 cases a test)
-	go test ./broker -run Model -count=1 -timeout 0 -rapid.checks=$(CHECKS)
+	go test ./broker -run Model -count=1 -timeout 0 -rapid.checks=$(CHECKS) -damage.all
 
 chaos: ## Kill workers and Redis under load for long (CHAOS=10 times as long as in make test)
 	CHAOS=$(CHAOS) go test -race -count=1 -v -timeout 60m ./internal/chaos
