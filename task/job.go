@@ -44,7 +44,7 @@ type Call struct {
 	Functions []string // the function filter; empty means all listeners
 	Payload   Data
 	Spec      Spec
-	Parent    ID   // the job that posted it, if one did
+	Parent    ID   // the job that posted it, or the run whose end did; zero for neither
 	Depth     int  // how many jobs deep below a client's post; 0 for the first
 	Notify    bool // the poster waits: send it the result without being asked
 

@@ -8,7 +8,7 @@ local MAXEXITS = 16
 local function postExits(r, n)
   local R, number = r.R, (tonumber(r.again or 0) * MAXEXITS) % 16777216
   local head = time6 .. sub(R, 7, 7) .. char(byte(R, 8) % 64 + 192) .. sub(R, 9, 11)
-  for i = 0, n - 1 do
+  for i = 0, math.min(n, MAXEXITS) - 1 do
     local e = call('HGET', r.key, 'x' .. char(i)) or ''
     local pend = sub(e, 3, 2 + num(sub(e, 1, 2)))
     local id, v = head .. be(number + i, 3) .. sub(R, 15, 16), sub(e, 3 + #pend)
