@@ -1,15 +1,11 @@
 package graph_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 
-	"github.com/gomlq/mlq/broker"
 	"github.com/gomlq/mlq/graph"
-	"github.com/gomlq/mlq/runtime"
 	"github.com/gomlq/mlq/task"
 )
 
@@ -45,25 +41,7 @@ func TestExitJobsKnowHowTheRunHasEnded(t *testing.T) {
 		said <- rec.State.String()
 		return nil
 	}))
-	quiet := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), "embedded://", broker.Config{Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := runtime.NewWorker(b, runtime.Config{Logger: quiet}, length, fails, double, bye)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error)
-	go func() { done <- w.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-done, b.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	q := runtime.NewClient(b).With(t.Context())
+	q := queue(t, bye)
 
 	g := graph.New("leaves", graph.KeepGoing())
 	words, broken := graph.Add(g, length, "word"), graph.Add(g, fails, 1)
@@ -81,8 +59,7 @@ func TestExitJobsKnowHowTheRunHasEnded(t *testing.T) {
 func TestWrongExitJobsAreReported(t *testing.T) {
 	t.Parallel()
 	g, n := one()
-	other, far := one()
-	_ = other
+	_, far := one()
 	graph.OnExit(g, double, 1)
 	graph.OnExit(g, sum, Sum{[]task.Ref[int]{n, far, {}}})
 	_, err := g.Plan()

@@ -21,8 +21,8 @@ var (
 	fails  = task.Define("fails", task.Plain(func(ctx, int) (int, error) { return 0, task.Permanent(errors.New("out of paper")) }))
 )
 
-// queue returns a queue with a worker that runs the tasks of the tests.
-func queue(t *testing.T) context.Context {
+// queue returns a queue with a worker that runs the tasks of the tests, and more.
+func queue(t *testing.T, more ...task.Handler) context.Context {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	b, err := broker.Open(t.Context(), "embedded://", broker.Config{Logger: quiet})
@@ -30,7 +30,7 @@ func queue(t *testing.T) context.Context {
 		t.Fatal(err)
 	}
 	w, err := runtime.NewWorker(b, runtime.Config{Slots: 8, Logger: quiet},
-		length, double, long, sum, list, upper, note, number, lines, count, fails)
+		append(more, length, double, long, sum, list, upper, note, number, lines, count, fails)...)
 	if err != nil {
 		t.Fatal(err)
 	}

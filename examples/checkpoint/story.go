@@ -27,7 +27,7 @@ type story struct {
 // tell posts the job, kills its first worker half-way, lets a second one end it, and
 // prints what the job has logged.
 func tell(ctx context.Context, o options, s *show.Screen) (err error) {
-	own, workers, err := o.queues(ctx)
+	own, workers, err := show.Queues(ctx, o.redis)
 	if err != nil {
 		return err
 	}
@@ -65,8 +65,11 @@ func (t *story) killed(q context.Context) error {
 		return err
 	}
 	r, err := t.job.Record(q)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(t.Out, "worker 1 was killed at %v%%, after %s\n", r.Progress, r.Note)
-	return err
+	return nil
 }
 
 // ended lets the second worker go on, which gets the job when the lease of the first one
@@ -127,8 +130,11 @@ func (t *story) log(q context.Context) error {
 		fmt.Fprintf(t.Out, "%3d  %s  %-5s  %s\n", l.Seq, l.Time.Format(time.TimeOnly), l.Message, l.Attrs)
 	}
 	r, err := t.job.Record(q)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(t.Out, "\nshort result: %s; %d worker was lost with it\n", r.ShortResult, r.Losses)
-	return err
+	return nil
 }
 
 // start starts this program again, as a worker.

@@ -16,7 +16,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"net"
 
 	"github.com/gomlq/mlq/examples/internal/show"
 )
@@ -63,18 +62,4 @@ func parse(args []string, w io.Writer) (o options, err error) {
 		return ""
 	})
 	return o, err
-}
-
-// queues returns the URL by which this process has the queue, and that by which
-// its workers reach it.
-func (o options) queues(ctx context.Context) (own, workers string, err error) {
-	if o.redis != "" {
-		return o.redis, o.redis, nil
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	free := l.Addr().String()
-	return "embedded://" + free, "redis://" + free, l.Close()
 }

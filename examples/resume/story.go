@@ -30,7 +30,7 @@ type story struct {
 // tell submits the run, lets it be killed, fail and be resumed, and prints how
 // often each node was run.
 func tell(ctx context.Context, o options, s *show.Screen) (err error) {
-	own, workers, err := o.queues(ctx)
+	own, workers, err := show.Queues(ctx, o.redis)
 	if err != nil {
 		return err
 	}
