@@ -191,6 +191,7 @@ func TestWorkersAreAskedToEnd(t *testing.T) {
 func TestAWorkerThatMissesTheMessageHearsItByItsBeat(t *testing.T) {
 	onAll(t, func(t *testing.T, b *Broker) {
 		id, heard := signalled(t, b, "deaf")
+		must(t, b.Rejoin(t.Context(), id, task.Worker{Name: "deaf", Queues: []string{"default"}, Functions: []string{"g"}, LeaseTTL: 10 * time.Minute}))
 		b.inbox.forget(string(id[:]))
 		n, err := b.ShutdownAll(t.Context())
 		if n != 1 || err != nil {

@@ -89,7 +89,7 @@ func (b *Broker) Rejoin(ctx context.Context, id task.SessionID, w task.Worker) e
 	if err != nil {
 		return err
 	}
-	s.said = time.Time{} // so that the beat says it
+	s.signal, s.said = old.signal, time.Time{} // so that the beat says it
 	if !b.sessions.CompareAndSwap(id, old, s) {
 		return fmt.Errorf("broker: session %v: %w", id, task.ErrGone)
 	}
